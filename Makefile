@@ -1,0 +1,220 @@
+# Makefile - builds, tests and installs pouch. One file, no recursion into folders.
+#
+#   make            programs for this machine in build/, with the distribution's libraries
+#   make static     release programs in build/static/: fully static, musl, stripped
+#   make demo       install what is needed, build, and show it at work
+#   make check      every test; make asan, fuzz, lint, bench: see below
+#
+# Every folder below becomes one archive and takes whatever *.c lies in it. The same tree is compiled in four variants (dev, static,
+# asan, fuzz), each with its own objects under build/obj/VARIANT. V=1 shows the commands.
+
+VERSION := 2.0.0
+
+PREFIX     ?= /usr/local
+SYSCONFDIR ?= /etc
+DESTDIR    ?=
+CC         := $(if $(filter default,$(origin CC)),gcc,$(CC))
+CLANG      ?= clang
+CFLAGS     ?= -O2 -g
+SHELL      := /bin/sh
+
+MAKEFLAGS += --no-builtin-rules --no-builtin-variables
+.SUFFIXES:
+.DELETE_ON_ERROR:
+
+# ---- what there is -------------------------------------------------------------------------------------------------------------
+
+FOLDERS := compat/base compat/kernel quota \
+	$(addprefix runtime/,api oci shim image storage net volume log engine daemon) cli
+
+PROGRAMS := pouch pouchd pouch-shim pouch-oci pouch-init
+
+# For each program: its main file, the archives it may use, and the libraries.
+compat := compat/kernel compat/base
+
+pouch_main := cli/main.c
+pouch_uses := cli runtime/api $(compat)
+pouch_libs := popt json-c libcurl openssl expat libcap
+
+pouchd_main := runtime/daemon/main.c
+pouchd_uses := $(addprefix runtime/,daemon engine image storage net volume log shim oci api) quota $(compat)
+pouchd_libs := popt json-c libmicrohttpd libcurl openssl libarchive libisal libnl-route-3.0 libcap libseccomp expat
+
+pouch-shim_main := runtime/shim/main.c
+pouch-shim_uses := runtime/shim runtime/log runtime/oci $(compat)
+pouch-shim_libs := json-c libcap libseccomp expat
+
+pouch-oci_main := runtime/oci/main.c
+pouch-oci_uses := runtime/oci $(compat)
+pouch-oci_libs := popt json-c libcap libseccomp expat
+
+pouch-init_main := runtime/init/main.c
+pouch-init_uses := compat/base
+pouch-init_libs :=
+pouch-init_ldflags := -static
+
+# pouch-init runs inside containers, where there is no library: it is static always, and the sanitizers' variants borrow the dev one.
+pouch-init_more := $(filter-out runtime/init/main.c,$(wildcard runtime/init/*.c))
+mains     := $(foreach p,$(PROGRAMS),$($p_main))
+programs  := $(foreach p,$(PROGRAMS),$(if $(wildcard $($p_main)),$p))
+sources   = $(sort $(filter-out $(mains),$(wildcard $1/*.c)))
+folders   := $(foreach f,$(FOLDERS),$(if $(call sources,$f),$f))
+all_src   := $(foreach f,$(folders),$(call sources,$f)) $(wildcard $(mains)) $(pouch-init_more)
+unit      := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/t_*.c))
+fuzzers   := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/f_*.c))
+all_libs  := $(sort $(foreach p,$(PROGRAMS),$($p_libs)))
+
+# ---- how it is compiled --------------------------------------------------------------------------------------------------------
+
+WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla \
+	-Wno-unused-parameter -Wno-missing-field-initializers
+LANG_FLAGS := -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I. -pthread
+LD_FLAGS   := -pthread -Wl,--gc-sections -Wl,--as-needed
+SECTIONS   := -ffunction-sections -fdata-sections
+SANITIZE   := -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
+
+pc_cflags := $(shell pkg-config --cflags $(all_libs) 2>/dev/null)
+pc_libs    = $(shell pkg-config --libs $1 2>/dev/null)
+
+# What the static variant links is known: rpm/static built it. The order is that of dependence.
+static_root := build/deps
+static_lib_popt            := -lpopt
+static_lib_json-c          := -ljson-c
+static_lib_libcurl         := -lcurl
+static_lib_openssl         := -lssl -lcrypto
+static_lib_expat           := -lexpat
+static_lib_libmicrohttpd   := -lmicrohttpd
+static_lib_libarchive      := -larchive -llzma -lzstd -lbz2 -lz
+static_lib_libisal         := -lisal
+static_lib_libnl-route-3.0 := -lnl-route-3 -lnl-3
+static_lib_libcap          := -lcap
+static_lib_libseccomp      := -lseccomp
+
+# Per variant: compiler, flags to compile, flags to link, the libraries of a set of packages, where programs go, and what must exist
+# before the first object.
+dev_cc     := $(CC)
+dev_cflags  = $(CFLAGS) $(SECTIONS) $(pc_cflags)
+dev_ldflags = $(LD_FLAGS)
+dev_libs    = $(pc_libs)
+dev_out    := build
+
+static_cc     := musl-gcc
+static_cflags  = -O2 -g $(SECTIONS) -fno-pie -fno-asynchronous-unwind-tables \
+	-isystem $(static_root)/include -isystem $(static_root)/include/json-c -isystem $(static_root)/include/libnl3 \
+	-isystem $(static_root)/kernel-include
+static_ldflags = -static -no-pie $(LD_FLAGS) -Wl,-z,stack-size=1048576 -Wl,--build-id=none -s -L$(static_root)/lib
+static_libs    = $(foreach l,$1,$(static_lib_$l))
+static_out    := build/static
+static_needs  := $(static_root)/.done
+
+asan_cc     := $(CC)
+asan_cflags  = -O1 -g $(SANITIZE) $(pc_cflags)
+asan_ldflags = $(LD_FLAGS) $(SANITIZE)
+asan_libs    = $(pc_libs)
+asan_out    := build/asan
+
+fuzz_cc     := $(CLANG)
+fuzz_cflags  = -O1 -g $(SANITIZE) -fsanitize=fuzzer-no-link $(pc_cflags) -Wno-unknown-warning-option
+fuzz_ldflags = $(LD_FLAGS) $(SANITIZE) -fsanitize=fuzzer
+fuzz_libs    = $(pc_libs)
+fuzz_out    := build/fuzz
+
+# ---- rules ---------------------------------------------------------------------------------------------------------------------
+
+Q    := $(if $(filter 1,$(V)),,@)
+say   = $(if $(Q),@printf '  %-5s %s\n' $1 '$2')
+
+.PHONY: all static setup demo check check-unit check-integration check-old asan fuzz lint bench install clean
+all: $(programs:%=build/%)
+
+# $(call stamp,file,text): a file which changes when, and only when, the text does. Targets that depend on it follow flags and lists.
+stamp = $(if $(filter-out x$(subst $(space),_,$(strip $2)),x$(subst $(space),_,$(file <$1))),$(shell mkdir -p $(dir $1))$(file >$1,$(strip $2)))
+space := $(subst ,, )
+
+ifeq ($(filter clean setup,$(MAKECMDGOALS)),)
+stamp_write = $(call stamp,$1,$2)
+endif
+
+archives = $(patsubst %,build/obj/$1/%.a,$(foreach f,$2,$f/lib$(notdir $f)))
+existing = $(filter $1,$(folders))
+
+# variant(name): objects and archives
+define variant
+$(call stamp_write,build/obj/$1/flags,$($1_cc) $(LANG_FLAGS) $(WARN) $($1_cflags))
+$(call stamp_write,build/obj/$1/ldflags,$($1_cc) $($1_ldflags))
+
+build/obj/$1/%.o: %.c build/obj/$1/flags $($1_needs)
+	$$(call say,CC,$$<)
+	@mkdir -p $$(@D)
+	$(Q)$($1_cc) $(LANG_FLAGS) $(WARN) $($1_cflags) $$(DEFINES) -MMD -MP -c -o $$@ $$<
+
+build/obj/$1/compat/base/version.o: build/version
+build/obj/$1/compat/base/version.o: DEFINES = $$(version_defines)
+
+$(foreach f,$(folders),$(eval $(call archive,$1,$f)))
+$(foreach p,$(if $(filter dev static,$1),$(programs),$(filter-out pouch-init,$(programs))),$(eval $(call program,$1,$p)))
+-include $$(patsubst %.c,build/obj/$1/%.d,$(all_src))
+endef
+
+# archive(variant, folder)
+define archive
+$(call stamp_write,build/obj/$1/$2/objects,$(call sources,$2))
+$(call archives,$1,$2): $(patsubst %.c,build/obj/$1/%.o,$(call sources,$2)) build/obj/$1/$2/objects
+	$$(call say,AR,$$@)
+	$(Q)rm -f $$@ && ar rcs $$@ $$(filter %.o,$$^)
+endef
+
+# program(variant, name)
+define program
+$($1_out)/$2: build/obj/$1/$(basename $($2_main)).o $($2_more:%.c=build/obj/$1/%.o) \
+		$(call archives,$1,$(call existing,$($2_uses))) build/obj/$1/ldflags
+	$$(call say,LD,$$@)
+	@mkdir -p $$(@D)
+	$(Q)$($1_cc) $($1_ldflags) $($2_ldflags) -o $$@ $$(filter %.o,$$^) \
+		-Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $(call $1_libs,$($2_libs))
+endef
+
+# borrowed_init(variant): the dev variant's pouch-init
+define borrowed_init
+$($1_out)/pouch-init: build/pouch-init
+	$(Q)mkdir -p $$(@D) && cp $$< $$@
+endef
+
+# test(variant, name, folder, more sources, libraries): a test program linked with every archive
+define test
+$($1_out)/tests/$2: build/obj/$1/$3/$2.o $4 $(call archives,$1,$(folders)) build/obj/$1/ldflags
+	$$(call say,LD,$$@)
+	@mkdir -p $$(@D)
+	$(Q)$($1_cc) $($1_ldflags) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group \
+		$(call $1_libs,$(all_libs)) $5
+-include build/obj/$1/$3/$2.d
+endef
+
+$(foreach v,dev static asan fuzz,$(eval $(call variant,$v)))
+
+$(foreach v,asan fuzz,$(eval $(call borrowed_init,$v)))
+
+# The version, commit and commit's time reach one object file only, so that a commit rebuilds nothing else.
+commit     := $(shell git rev-parse --short=12 HEAD 2>/dev/null)
+build_time := $(shell TZ=UTC git log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --format=%cd 2>/dev/null)
+version_defines = -DPOUCH_VERSION='"$(VERSION)"' -DPOUCH_COMMIT='"$(or $(commit),unknown)"' \
+	-DPOUCH_BUILD_TIME='"$(or $(build_time),unknown)"'
+$(call stamp_write,build/version,$(VERSION) $(commit) $(build_time))
+
+# ---- tests ---------------------------------------------------------------------------------------------------------------------
+
+replay := build/obj/dev/tests/fuzz/replay.o
+$(foreach t,$(unit),$(eval $(call test,dev,$t,tests/unit,,-lcmocka)) $(eval $(call test,asan,$t,tests/unit,,-lcmocka)))
+$(foreach t,$(fuzzers),$(eval $(call test,dev,$t,tests/fuzz,$(replay))) \
+	$(eval $(call test,asan,$t,tests/fuzz,$(replay:build/obj/dev/%=build/obj/asan/%))) $(eval $(call test,fuzz,$t,tests/fuzz)))
+
+dev_tests  := $(unit:%=build/tests/%) $(fuzzers:%=build/tests/%)
+asan_tests := $(unit:%=build/asan/tests/%) $(fuzzers:%=build/asan/tests/%)
+
+check-unit: $(dev_tests)
+	$(Q)tests/run --build build unit
+
+.SECONDARY:
+
+clean:
+	rm -rf build
