@@ -119,13 +119,17 @@ fuzz_ldflags = $(LD_FLAGS) $(SANITIZE) -fsanitize=fuzzer
 fuzz_libs    = $(pc_libs)
 fuzz_out    := build/fuzz
 
+archives = $(patsubst %,build/obj/$1/%.a,$(foreach f,$2,$f/lib$(notdir $f)))
+existing = $(filter $1,$(folders))
+
+.PHONY: all static setup demo check check-unit check-integration check-old asan fuzz lint bench install clean
+all: $(programs:%=build/%) $(call archives,dev,$(folders))
+
 # ---- rules ---------------------------------------------------------------------------------------------------------------------
 
 Q    := $(if $(filter 1,$(V)),,@)
 say   = $(if $(Q),@printf '  %-5s %s\n' $1 '$2')
 
-.PHONY: all static setup demo check check-unit check-integration check-old asan fuzz lint bench install clean
-all: $(programs:%=build/%)
 
 # $(call stamp,file,text): a file which changes when, and only when, the text does. Targets that depend on it follow flags and lists.
 stamp = $(if $(filter-out x$(subst $(space),_,$(strip $2)),x$(subst $(space),_,$(file <$1))),$(shell mkdir -p $(dir $1))$(file >$1,$(strip $2)))
@@ -134,9 +138,6 @@ space := $(subst ,, )
 ifeq ($(filter clean setup,$(MAKECMDGOALS)),)
 stamp_write = $(call stamp,$1,$2)
 endif
-
-archives = $(patsubst %,build/obj/$1/%.a,$(foreach f,$2,$f/lib$(notdir $f)))
-existing = $(filter $1,$(folders))
 
 # variant(name): objects and archives
 define variant
@@ -212,7 +213,10 @@ dev_tests  := $(unit:%=build/tests/%) $(fuzzers:%=build/tests/%)
 asan_tests := $(unit:%=build/asan/tests/%) $(fuzzers:%=build/asan/tests/%)
 
 check-unit: $(dev_tests)
-	$(Q)tests/run --build build unit
+	$(Q)tests/run --build build unit fuzz
+
+check-integration: all
+	$(Q)tests/run --build build integration
 
 .SECONDARY:
 
