@@ -212,6 +212,10 @@ $(foreach t,$(fuzzers),$(eval $(call test,dev,$t,tests/fuzz,$(replay))) \
 dev_tests  := $(unit:%=build/tests/%) $(fuzzers:%=build/tests/%)
 asan_tests := $(unit:%=build/asan/tests/%) $(fuzzers:%=build/asan/tests/%)
 
+# Packages for building and testing; quick when all are there.
+setup:
+	$(Q)rpm/setup build run demo check
+
 check-unit: $(dev_tests)
 	$(Q)tests/run --build build unit fuzz
 
