@@ -37,6 +37,8 @@ struct err {
 
 #define ERR_INIT ((struct err){0})
 
+/* In all of these @err may be NULL: nobody wants the words. The arguments may point into err->msg. */
+
 /* A call failed: "<message>: <strerror(code)>", kind INTERNAL (NO_SPACE for ENOSPC and EDQUOT). Returns -code. */
 int err_sys(struct err *err, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 

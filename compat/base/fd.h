@@ -27,6 +27,8 @@ enum file_sync { FILE_NO_SYNC, FILE_SYNC };
 /*
  * Replace @path atomically: temporary in the same directory, write, (fsync), rename, (fsync of the directory). With
  * FILE_NO_SYNC a crash of the host may lose the change, never tear it (the process may be killed at any instant).
+ * The temporary is ".NAME.tmp", one for each file: writers of one file wait for each other, and what a killed one left
+ * is used again. @mode is set whatever the umask is.
  */
 int file_replace(int dirfd, const char *path, const void *data, size_t len, mode_t mode,
 		 enum file_sync sync, struct err *err);
@@ -42,11 +44,17 @@ int fd_set_nonblock(int fd, bool on);
 /* Close every fd from @first on except the sorted @keep list. close_range(2) or a walk of /proc/self/fd. */
 void fd_close_from(int first, const int *keep, size_t keep_count);
 
-/* Pass and receive fds over a unix socket with @len bytes (at most 253 fds). 0/-errno; recv returns bytes. */
+/*
+ * Pass and receive fds over a unix socket with @len bytes (at most 253 fds). Send: 0 or -errno. Receive: bytes, 0 at the
+ * end, or -errno; *fd_count is the room before and the count after; more fds than room are closed and give -EMSGSIZE.
+ */
 int fd_send(int sock, const void *data, size_t len, const int *fds, size_t fd_count);
 ssize_t fd_recv(int sock, void *data, size_t len, int *fds, size_t *fd_count);
 
-/* Listening and connected unix stream sockets; paths over 107 bytes work (by way of a directory fd). */
+/*
+ * Listening and connected unix stream sockets; paths over 107 bytes work (by way of a directory fd). A socket that a dead
+ * process left is replaced, a living one is ERR_CONFLICT.
+ */
 int unix_listen(const char *path, mode_t mode, int *ret_fd, struct err *err);
 int unix_connect(const char *path, int *ret_fd, struct err *err);
 

@@ -27,10 +27,12 @@ struct proc_spawn {
 	bool new_session;		/* setsid, or setpgid where posix_spawn cannot */
 };
 
+/* At most 64 fds; they may overlap in any way. The child has default signal actions and an empty signal mask. */
 int proc_spawn(const struct proc_spawn *spawn, pid_t *ret_pid, struct err *err);
 
 /*
- * Run and wait; standard output and error are collected (each at most 1 MiB) when not NULL.
+ * Run and wait; standard output and error are collected (each at most 1 MiB, the rest is dropped) when not NULL, else
+ * they are /dev/null. Ends with the program, even if a grandchild keeps the pipes open.
  * @timeout_ms 0 waits for ever; on timeout the child is killed and the error is ETIMEDOUT.
  * *ret_status is as waitpid() gives it. A non-zero exit is not an error here.
  */
@@ -54,7 +56,10 @@ const char *signal_name(int sig);	/* "SIGTERM", or NULL */
 /* WEXITSTATUS or 128 + signal. */
 int proc_exit_code(int wait_status);
 
-/* Where this program's siblings are: pouch-shim and pouch-init beside pouchd or in ../libexec/pouch. Owned. */
+/*
+ * Where this program's siblings are: pouch-shim and pouch-init beside pouchd or in ../libexec/pouch; with the environment
+ * variable POUCH_LIBEXEC only in that directory (for tests). Owned. ERR_NOT_FOUND.
+ */
 int proc_sibling(const char *name, char **ret, struct err *err);
 
 /* The host's boot id (/proc/sys/kernel/random/boot_id): 36 characters. */

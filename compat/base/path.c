@@ -1,0 +1,105 @@
+/*
+ * path - names as text, and directories of our own. Walks under a root that is not trusted are in walk.c.
+ */
+#include "compat/base/path.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "compat/base/buf.h"
+#include "compat/base/str.h"
+
+/* Remove the last component of the cleaned text in @b, whose first @fixed bytes stay. */
+static void pop(struct buf *b, size_t fixed)
+{
+	while (b->len > fixed && b->data[b->len - 1] != '/')
+		b->len--;
+	if (b->len > fixed)
+		b->len--;
+	b->data[b->len] = '\0';
+}
+
+char *path_clean(const char *path)
+{
+	AUTO(buf_clear) struct buf b = BUF_INIT;
+	bool absolute = *path == '/';
+	size_t fixed = absolute;	/* "/" or leading "../"s: what ".." cannot take away */
+
+	if (absolute)
+		buf_char(&b, '/');
+	while (*path) {
+		size_t n = strcspn(path, "/");
+
+		if (n == 2 && memcmp(path, "..", 2) == 0) {
+			if (b.len > fixed) {
+				pop(&b, fixed);
+			} else if (!absolute) {
+				buf_str(&b, b.len ? "/.." : "..");
+				fixed = b.len;
+			}
+		} else if (n && !(n == 1 && *path == '.')) {
+			if (b.len > absolute)
+				buf_char(&b, '/');
+			buf_add(&b, path, n);
+		}
+		path += n + (path[n] == '/');
+	}
+	if (!b.len)
+		buf_char(&b, '.');
+	return buf_take(&b);
+}
+
+char *path_join(const char *a, const char *b)
+{
+	size_t n = strlen(a);
+
+	while (n && a[n - 1] == '/')
+		n--;
+	b += strspn(b, "/");
+	if (!n && *a != '/')
+		return xstrdup(b);
+	return xfmt("%.*s/%s", (int)n, a, b);
+}
+
+const char *path_base(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+bool path_is_under(const char *path, const char *dir)
+{
+	auto_free char *p = path_clean(path);
+	auto_free char *d = path_clean(dir);
+	size_t n = strlen(d);
+
+	if (strcmp(d, "/") == 0)
+		return *p == '/';
+	return strncmp(p, d, n) == 0 && (p[n] == '\0' || p[n] == '/');
+}
+
+int path_mkdirs(const char *path, mode_t mode, struct err *err)
+{
+	auto_free char *copy = xstrdup(path);
+	struct stat st;
+
+	for (char *p = copy; *p;) {
+		char saved;
+
+		p += strspn(p, "/");
+		p += strcspn(p, "/");
+		saved = *p;
+		*p = '\0';
+		if (mkdir(copy, mode) < 0 && errno != EEXIST && errno != EISDIR &&
+		    (errno != EROFS || access(copy, F_OK)))
+			return err_sys(err, errno, "create directory '%s'", copy);
+		*p = saved;
+	}
+	if (stat(path, &st) < 0)
+		return err_sys(err, errno, "create directory '%s'", path);
+	if (!S_ISDIR(st.st_mode))
+		return err_sys(err, ENOTDIR, "create directory '%s'", path);
+	return 0;
+}
