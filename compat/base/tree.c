@@ -1,0 +1,449 @@
+/*
+ * tree - copy a directory with all that is in it.
+ *
+ * Hard links are found by device and inode of the source in a small open-addressing table that only holds files with
+ * more than one link. A second name is made with linkat() from the path, relative to the root of the copy, of the first.
+ */
+#include "compat/base/tree.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "compat/base/auto.h"
+#include "compat/base/buf.h"
+#include "compat/base/fd.h"
+#include "compat/base/str.h"
+
+/* _IOW(0x94, 9, int): FICLONE since 4.5, the same number as BTRFS_IOC_CLONE since 2.6.29. */
+#define TREE_FICLONE 0x40049409
+
+struct link_seen {
+	dev_t dev;
+	ino_t ino;
+	char *path;	/* of the first name, relative to the destination's root */
+};
+
+struct link_table {
+	struct link_seen *slots;
+	size_t used, size;	/* size is a power of two */
+};
+
+struct walk {
+	const struct tree_copy *options;
+	struct tree_copied done;
+	struct link_table links;
+	struct buf path;	/* of the entry at hand, relative to the roots */
+	int dst_root;
+	dev_t src_dev;
+	char *block;		/* for copying bytes */
+	bool clone_fails;	/* the file systems share no extents: not tried again */
+};
+
+#define BLOCK_SIZE (256 * 1024)
+
+static size_t link_slot(const struct link_table *table, dev_t dev, ino_t ino)
+{
+	uint64_t h = ((uint64_t)ino ^ ((uint64_t)dev << 32)) * 0x9e3779b97f4a7c15u;
+	size_t i = (h >> 17) & (table->size - 1);
+
+	while (table->slots[i].path &&
+	       (table->slots[i].dev != dev || table->slots[i].ino != ino))
+		i = (i + 1) & (table->size - 1);
+	return i;
+}
+
+static void link_add(struct link_table *table, dev_t dev, ino_t ino, const char *path)
+{
+	size_t i;
+
+	if (table->used * 2 >= table->size) {
+		struct link_table grown = {.size = table->size ? table->size * 2 : 64};
+
+		grown.slots = xcalloc(grown.size, sizeof(*grown.slots));
+		grown.used = table->used;
+		for (i = 0; i < table->size; i++) {
+			struct link_seen *old = &table->slots[i];
+
+			if (old->path)
+				grown.slots[link_slot(&grown, old->dev, old->ino)] = *old;
+		}
+		free(table->slots);
+		*table = grown;
+	}
+
+	i = link_slot(table, dev, ino);
+	if (table->slots[i].path)
+		return;
+	table->slots[i] = (struct link_seen){dev, ino, xstrdup(path)};
+	table->used++;
+}
+
+static const char *link_find(const struct link_table *table, dev_t dev, ino_t ino)
+{
+	return table->size ? table->slots[link_slot(table, dev, ino)].path : NULL;
+}
+
+static void link_table_clear(struct link_table *table)
+{
+	for (size_t i = 0; i < table->size; i++)
+		free(table->slots[i].path);
+	free(table->slots);
+}
+
+/* Attributes that the destination's file system cannot hold are left out, as cp -a does. */
+static bool is_xattr_refusal(int code)
+{
+	return code == ENOTSUP || code == EPERM || code == EACCES || code == ENODATA;
+}
+
+static int copy_xattrs(int src, int dst, const char *path, struct err *err)
+{
+	char names[4096], small[1024];
+	ssize_t len = flistxattr(src, names, sizeof(names));
+
+	if (len < 0)
+		return is_xattr_refusal(errno) ? 0
+					       : err_sys(err, errno, "list attributes of '%s'", path);
+
+	for (char *name = names; name < names + len; name += strlen(name) + 1) {
+		auto_free char *large = NULL;
+		char *value = small;
+		ssize_t n = fgetxattr(src, name, small, sizeof(small));
+
+		if (n < 0 && errno == ERANGE) {
+			value = large = xcalloc(1, 65536);
+			n = fgetxattr(src, name, large, 65536);
+		}
+		if (n >= 0 && fsetxattr(dst, name, value, (size_t)n, 0) == 0)
+			continue;
+		if (!is_xattr_refusal(errno))
+			return err_sys(err, errno, "attribute '%s' of '%s'", name, path);
+	}
+	return 0;
+}
+
+/* Owner before mode: chown clears the setuid bits. Attributes after: chown drops file capabilities. */
+static int copy_attributes(int src, int dst, const struct stat *st, const char *path,
+			   struct err *err)
+{
+	struct timespec times[2] = {st->st_atim, st->st_mtim};
+	int rc;
+
+	if (fchown(dst, st->st_uid, st->st_gid) < 0)
+		return err_sys(err, errno, "chown '%s'", path);
+	if (fchmod(dst, st->st_mode & 07777) < 0)
+		return err_sys(err, errno, "chmod '%s'", path);
+	rc = copy_xattrs(src, dst, path, err);
+	if (rc < 0)
+		return rc;
+	if (futimens(dst, times) < 0)
+		return err_sys(err, errno, "set times of '%s'", path);
+	return 0;
+}
+
+static int copy_range(struct walk *w, int src, int dst, off_t from, off_t to, const char *path,
+		      struct err *err)
+{
+	while (from < to) {
+		size_t want = to - from < BLOCK_SIZE ? (size_t)(to - from) : BLOCK_SIZE;
+		ssize_t n = pread(src, w->block, want, from);
+		ssize_t put;
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_sys(err, errno, "read '%s'", path);
+		if (n == 0)
+			return 0;	/* it shrank meanwhile */
+		for (ssize_t at = 0; at < n; at += put) {
+			put = pwrite(dst, w->block + at, (size_t)(n - at), from + at);
+			if (put < 0 && errno == EINTR)
+				put = 0;
+			else if (put < 0)
+				return err_sys(err, errno, "write '%s'", path);
+		}
+		from += n;
+		w->done.bytes += (uint64_t)n;
+		if (w->options->cancel && *w->options->cancel)
+			return err_sys(err, ECANCELED, "copy '%s'", path);
+	}
+	return 0;
+}
+
+static int copy_bytes(struct walk *w, int src, int dst, off_t size, const char *path,
+		      struct err *err)
+{
+	off_t at = 0;
+
+	while (at < size) {
+		off_t data = lseek(src, at, SEEK_DATA);
+		off_t hole;
+		int rc;
+
+		if (data < 0 && errno == ENXIO)
+			break;		/* nothing but a hole up to the end */
+		if (data < 0)
+			data = at;	/* before 3.1 there is no SEEK_DATA: one extent */
+		hole = lseek(src, data, SEEK_HOLE);
+		if (hole < 0 || hole > size)
+			hole = size;
+		rc = copy_range(w, src, dst, data, hole, path, err);
+		if (rc < 0)
+			return rc;
+		at = hole > data ? hole : size;
+	}
+	if (ftruncate(dst, size) < 0)
+		return err_sys(err, errno, "truncate '%s'", path);
+	return 0;
+}
+
+static int copy_file(struct walk *w, int src_dir, int dst_dir, const char *name, struct err *err)
+{
+	const char *path = buf_cstr(&w->path);
+	struct stat st;
+	auto_fd int src = -1;
+	auto_fd int dst = -1;
+	int rc;
+
+	/* O_NONBLOCK: the entry may have become a FIFO since it was looked at. */
+	src = openat(src_dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (src < 0 || fstat(src, &st) < 0)
+		return err_sys(err, errno, "open '%s'", path);
+	if (!S_ISREG(st.st_mode))
+		return err_sys(err, EAGAIN, "'%s' changed while it was copied", path);
+
+	if (st.st_nlink > 1) {
+		const char *first = link_find(&w->links, st.st_dev, st.st_ino);
+
+		if (first) {
+			if (linkat(w->dst_root, first, dst_dir, name, 0) < 0)
+				return err_sys(err, errno, "link '%s' to '%s'", path, first);
+			return 0;
+		}
+	}
+
+	dst = openat(dst_dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (dst < 0)
+		return err_sys(err, errno, "create '%s'", path);
+	if (st.st_nlink > 1)
+		link_add(&w->links, st.st_dev, st.st_ino, path);
+
+	if (st.st_size > 0) {
+		bool shared = false;
+
+		if (!w->options->no_reflink && !w->clone_fails) {
+			shared = ioctl(dst, TREE_FICLONE, src) == 0;
+			w->clone_fails = !shared && errno != EINTR;
+		}
+		rc = shared ? 0 : copy_bytes(w, src, dst, st.st_size, path, err);
+		if (rc < 0)
+			return rc;
+	}
+	return copy_attributes(src, dst, &st, path, err);
+}
+
+/* What has no fd that could be opened safely: links, devices, FIFOs. */
+static int copy_special(struct walk *w, int src_dir, int dst_dir, const char *name,
+			const struct stat *st, struct err *err)
+{
+	const char *path = buf_cstr(&w->path);
+	struct timespec times[2] = {st->st_atim, st->st_mtim};
+
+	if (S_ISLNK(st->st_mode)) {
+		char target[4097];
+		ssize_t n = readlinkat(src_dir, name, target, sizeof(target) - 1);
+
+		if (n < 0)
+			return err_sys(err, errno, "read link '%s'", path);
+		target[n] = '\0';
+		if (symlinkat(target, dst_dir, name) < 0)
+			return err_sys(err, errno, "make link '%s'", path);
+	} else if (mknodat(dst_dir, name, st->st_mode & ~(mode_t)07777, st->st_rdev) < 0) {
+		return err_sys(err, errno, "make device '%s' (%u:%u)", path, major(st->st_rdev),
+			       minor(st->st_rdev));
+	}
+
+	if (fchownat(dst_dir, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_sys(err, errno, "chown '%s'", path);
+	if (!S_ISLNK(st->st_mode) && fchmodat(dst_dir, name, st->st_mode & 07777, 0) < 0)
+		return err_sys(err, errno, "chmod '%s'", path);
+	if (utimensat(dst_dir, name, times, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_sys(err, errno, "set times of '%s'", path);
+	return 0;
+}
+
+static int copy_dir(struct walk *w, int src_owned, int dst, int depth, struct err *err);
+
+static int copy_subdir(struct walk *w, int src_dir, int dst_dir, const char *name, int depth,
+		       struct err *err)
+{
+	const char *path = buf_cstr(&w->path);
+	auto_fd int src = openat(src_dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	auto_fd int dst = -1;
+
+	if (src < 0)
+		return err_sys(err, errno, "open directory '%s'", path);
+	if (mkdirat(dst_dir, name, 0700) < 0 && errno != EEXIST)
+		return err_sys(err, errno, "make directory '%s'", path);
+	dst = openat(dst_dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dst < 0)
+		return err_sys(err, errno, "open directory '%s' of the copy", path);
+	return copy_dir(w, fd_take(&src), dst, depth + 1, err);
+}
+
+static int copy_entry(struct walk *w, int src_dir, int dst_dir, const char *name, int depth,
+		      struct err *err)
+{
+	struct stat st;
+
+	if (fstatat(src_dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : err_sys(err, errno, "stat '%s'", buf_cstr(&w->path));
+	if (S_ISSOCK(st.st_mode))
+		return 0;
+
+	w->done.entries++;
+	if (S_ISDIR(st.st_mode))
+		return copy_subdir(w, src_dir, dst_dir, name, depth, err);
+	if (S_ISREG(st.st_mode))
+		return copy_file(w, src_dir, dst_dir, name, err);
+	return copy_special(w, src_dir, dst_dir, name, &st, err);
+}
+
+/* Takes @src_owned: the directory stream reads from it, so that a level costs two fds. */
+static int copy_dir(struct walk *w, int src_owned, int dst, int depth, struct err *err)
+{
+	auto_fd int src = src_owned;
+	auto_closedir DIR *dir = NULL;
+	struct stat st;
+	struct dirent *entry;
+	bool skip;
+
+	if (depth > TREE_MAX_DEPTH)
+		return err_set(err, ERR_TOO_LARGE, "copy '%s': directories are nested over %d deep",
+			       buf_cstr(&w->path), TREE_MAX_DEPTH);
+	if (fstat(src, &st) < 0)
+		return err_sys(err, errno, "stat directory '%s'", buf_cstr(&w->path));
+	dir = fdopendir(src);
+	if (!dir)
+		return err_sys(err, errno, "read directory '%s'", buf_cstr(&w->path));
+	fd_take(&src);
+
+	skip = w->options->one_filesystem && st.st_dev != w->src_dev;
+	while (!skip && (errno = 0, entry = readdir(dir))) {
+		size_t parent = w->path.len;
+		int rc;
+
+		if (str_eq(entry->d_name, ".") || str_eq(entry->d_name, ".."))
+			continue;
+		buf_fmt(&w->path, "%s%s", parent ? "/" : "", entry->d_name);
+		rc = copy_entry(w, dirfd(dir), dst, entry->d_name, depth, err);
+		if (rc < 0)
+			return rc;
+		w->path.len = parent;
+		w->path.data[parent] = '\0';
+		if (w->options->cancel && *w->options->cancel)
+			return err_sys(err, ECANCELED, "copy");
+	}
+	if (!skip && errno)
+		return err_sys(err, errno, "read directory '%s'", buf_cstr(&w->path));
+
+	return copy_attributes(dirfd(dir), dst, &st, buf_cstr(&w->path), err);
+}
+
+int tree_copy(int src, int dst, const struct tree_copy *options, struct tree_copied *ret,
+	      struct err *err)
+{
+	static const struct tree_copy defaults;
+	struct walk w = {.options = options ? options : &defaults, .dst_root = dst};
+	struct stat st;
+	int root, rc;
+
+	if (fstat(src, &st) < 0)
+		return err_sys(err, errno, "stat the source directory");
+	root = openat(src, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0)
+		return err_sys(err, errno, "open the source directory");
+	w.src_dev = st.st_dev;
+	w.block = xcalloc(1, BLOCK_SIZE);
+	rc = copy_dir(&w, root, dst, 0, err);
+	free(w.block);
+	link_table_clear(&w.links);
+	buf_clear(&w.path);
+	if (rc == 0 && ret)
+		*ret = w.done;
+	return rc;
+}
+
+struct usage {
+	uint64_t bytes, entries;
+	struct link_table links;
+	dev_t dev;
+};
+
+static int usage_dir(struct usage *u, int fd_in, int depth, struct err *err)
+{
+	auto_closedir DIR *dir = NULL;
+	struct dirent *entry;
+	int fd = openat(fd_in, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	dir = fd < 0 ? NULL : fdopendir(fd);
+	if (!dir) {
+		int rc = err_sys(err, errno, "read directory");
+
+		if (fd >= 0)
+			close(fd);
+		return rc;
+	}
+	if (depth > TREE_MAX_DEPTH)
+		return err_set(err, ERR_TOO_LARGE, "directories are nested over %d deep",
+			       TREE_MAX_DEPTH);
+
+	while ((errno = 0, entry = readdir(dir))) {
+		struct stat st;
+
+		if (str_eq(entry->d_name, ".") || str_eq(entry->d_name, ".."))
+			continue;
+		if (fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;	/* gone meanwhile */
+		if (st.st_dev != u->dev)
+			continue;
+		u->entries++;
+		if (S_ISDIR(st.st_mode)) {
+			auto_fd int sub = openat(dirfd(dir), entry->d_name,
+						 O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+			int rc = sub < 0 ? 0 : usage_dir(u, sub, depth + 1, err);
+
+			if (rc < 0)
+				return rc;
+		} else if (st.st_nlink > 1) {
+			if (link_find(&u->links, st.st_dev, st.st_ino))
+				continue;
+			link_add(&u->links, st.st_dev, st.st_ino, "");
+		}
+		u->bytes += (uint64_t)st.st_blocks * 512;
+	}
+	return errno ? err_sys(err, errno, "read directory") : 0;
+}
+
+int tree_usage(int dirfd, uint64_t *ret_bytes, uint64_t *ret_entries, struct err *err)
+{
+	struct usage u = {0};
+	struct stat st;
+	int rc;
+
+	if (fstat(dirfd, &st) < 0)
+		return err_sys(err, errno, "stat directory");
+	u.dev = st.st_dev;
+	rc = usage_dir(&u, dirfd, 0, err);
+	link_table_clear(&u.links);
+	if (rc < 0)
+		return rc;
+	*ret_bytes = u.bytes;
+	*ret_entries = u.entries;
+	return 0;
+}
