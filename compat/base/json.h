@@ -40,7 +40,7 @@ struct opt_bool {
 	bool v;
 };
 
-enum json_type {
+enum json_kind {
 	JSON_BOOL,	/* bool */
 	JSON_I32,	/* int32_t or int */
 	JSON_U16,	/* uint16_t */
@@ -70,11 +70,12 @@ enum json_flag {
 	JSON_NULL_EMPTY = 1 << 2, /* print: null when NULL or empty */
 	JSON_READ_ONLY = 1 << 3,  /* parse: ignored (server-set), print: printed */
 	JSON_HIDDEN = 1 << 4,	  /* printed only with JSON_PRINT_HIDDEN: state on disk, not on the wire */
+	JSON_ONE_OR_MANY = 1 << 5, /* parse, JSON_STRV: a lone string is a list of one (Entrypoint, Cmd) */
 };
 
 struct json_field;
 
-/* For what no other type covers. */
+/* For what no other type covers. parse() gets a member that clear() has emptied; json_copy() prints and parses. */
 struct json_ops {
 	int (*parse)(void *member, struct json_object *value, struct err *err);
 	void (*print)(const void *member, struct buf *out);
@@ -92,7 +93,7 @@ struct json_table {
 
 struct json_field {
 	const char *name;
-	enum json_type type;
+	enum json_kind type;
 	size_t offset;
 	unsigned int flags;		/* enum json_flag */
 	const struct json_table *sub;	/* JSON_OBJ, OBJP, VEC, OBJMAP */
@@ -122,20 +123,31 @@ struct json_field {
 
 enum json_parse_flag {
 	JSON_UNKNOWN_ERROR = 1 << 0,	/* unknown keys are ERR_INVALID (configuration files) */
+	JSON_LARGE = 1 << 1,		/* ten times the elements: for lists from a peer that we trust */
 };
 
+/* Ceilings; over one is ERR_TOO_LARGE. Elements are values of arrays and objects, counted before anything is allocated. */
 #define JSON_MAX_DEPTH 64
 #define JSON_MAX_ELEMENTS 100000
+#define JSON_MAX_BYTES (64 << 20)
 
 /*
- * Parse @len bytes of text into the zeroed or default-filled struct @ret of @table. On failure @ret is cleared.
- * @what names the text in messages ("request body", "config.json").
+ * Parse @len bytes of text into the zeroed or default-filled struct @ret of @table. On failure @ret is cleared (members
+ * that the table does not name stay as they are). @what names the text in messages ("request body", "config.json").
+ * Text that is not JSON, has more behind the value, or has a NUL character in a string is ERR_INVALID.
  */
 int json_parse(const struct json_table *table, const void *text, size_t len, unsigned int flags,
 	       const char *what, void *ret, struct err *err);
 /* The same from a file, at most @max bytes. */
 int json_parse_file(const struct json_table *table, int dirfd, const char *path, size_t max,
 		    unsigned int flags, void *ret, struct err *err);
+
+/* A list at the top: VEC(struct T). */
+int json_parse_vec(const struct json_table *table, const void *text, size_t len, unsigned int flags,
+		   const char *what, void *ret_vec, struct err *err);
+/* From a node of a tree. */
+int json_parse_tree(const struct json_table *table, struct json_object *tree, unsigned int flags,
+		    const char *what, void *ret, struct err *err);
 
 enum json_print_flag {
 	JSON_PRINT_PRETTY = 1 << 0,	/* two spaces */
@@ -144,11 +156,18 @@ enum json_print_flag {
 
 void json_print(const struct json_table *table, const void *value, unsigned int flags,
 		struct buf *out);
+void json_print_vec(const struct json_table *table, const void *vec, unsigned int flags,
+		    struct buf *out);
 /* A quoted, escaped JSON string; bytes that are not UTF-8 become U+FFFD. */
 void json_print_str(struct buf *out, const char *s, size_t len);
 
+/* Free what the table's members own and zero them. */
 void json_clear(const struct json_table *table, void *value);
+void json_clear_vec(const struct json_table *table, void *vec);
+/* Deep copy of the table's members; @dst is cleared first. */
 void json_copy(const struct json_table *table, void *dst, const void *src);
+/* True when every member is as json_clear() leaves it. */
+bool json_is_empty(const struct json_table *table, const void *value);
 
 /* Raw trees, for what has no table. Owned: json_tree_put(). Depth, size and element ceilings apply. */
 int json_tree_parse(const void *text, size_t len, const char *what, struct json_object **ret,
