@@ -1,0 +1,37 @@
+/*
+ * registry - a registry on the network: who we are to it, how it is reached, and whether it lets us in.
+ *
+ * Spec: OCI distribution-spec 1.1; docker's token authentication specification
+ */
+#ifndef RUNTIME_IMAGE_REGISTRY_H
+#define RUNTIME_IMAGE_REGISTRY_H
+
+#include <stdbool.h>
+
+#include "compat/base/err.h"
+#include "compat/base/vec.h"
+
+/* Credentials as docker's X-Registry-Auth header has them; every member may be NULL. Borrowed. */
+struct registry_auth {
+	const char *username, *password;
+	const char *identity_token;	/* an OAuth2 refresh token instead of a password */
+	const char *registry_token;	/* a bearer token that is sent as it is */
+};
+
+/* How registries are reached: the same for all pulls of a daemon. Borrowed until the owner is closed. */
+struct registry_settings {
+	const struct strv *insecure;	/* --insecure-registries: hosts or networks that may speak http or show any certificate */
+	const char *proxy;		/* --image-proxy: URL; NULL: the environment's (http_proxy, https_proxy, no_proxy) */
+	const char *ca_file;		/* PEM, beside the system's; NULL: none */
+	const char *certs_dir;		/* HOST/ca.crt, client.cert, client.key below it, as docker's; NULL: /etc/docker/certs.d */
+	const char *user_agent;		/* NULL: "pouch" and the version */
+};
+
+/*
+ * Try credentials: GET /v2/ of @domain ("docker.io", "localhost:5000") with them. ERR_UNAUTHORIZED when they are wrong,
+ * ERR_UNAVAILABLE when nobody answers. @ret_identity_token (owned) is what to store instead of the password, or NULL.
+ */
+int registry_login(const struct registry_settings *settings, const char *domain,
+		   const struct registry_auth *auth, char **ret_identity_token, struct err *err);
+
+#endif
