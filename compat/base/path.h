@@ -3,7 +3,8 @@
  *
  * Every walk resolves symbolic links as if @rootfd were "/": ".." stops at the root, absolute links start at it. Uses
  * openat2(RESOLVE_IN_ROOT) where the kernel has it, else one component at a time with openat(O_NOFOLLOW) and readlinkat
- * (at most 40 links). No O_PATH is needed, so FIFOs and devices are never opened by the walk itself.
+ * (at most 40 links). No O_PATH is needed, so FIFOs and devices are never opened by the walk itself. Both ways answer alike;
+ * the names and numbers in errors are the kernel's: ELOOP, ENOTDIR, ENAMETOOLONG, ENOENT.
  */
 #ifndef COMPAT_BASE_PATH_H
 #define COMPAT_BASE_PATH_H
@@ -21,15 +22,22 @@ bool path_is_under(const char *path, const char *dir);	/* lexical; equal counts 
 
 /* mkdir -p; existing directories are fine. */
 int path_mkdirs(const char *path, mode_t mode, struct err *err);
-/* rm -r without following links and without crossing into mounts; absent is fine. */
+/*
+ * rm -r without following links and without crossing into mounts; absent is fine. A mount in the tree is EBUSY and stops
+ * the removal (what was removed until then is gone). Any depth: what is too deep is moved up first.
+ */
 int path_remove_tree(const char *path, struct err *err);
 int path_remove_tree_at(int dirfd, const char *name, struct err *err);
 
-/* Open @path inside @rootfd with @flags (O_CLOEXEC added). The last link is followed unless O_NOFOLLOW. */
+/*
+ * Open @path inside @rootfd with @flags (O_CLOEXEC added). The last link is followed unless O_NOFOLLOW. To be sure that a
+ * FIFO or device does not block, add O_NONBLOCK.
+ */
 int path_open_in(int rootfd, const char *path, int flags, mode_t mode, int *ret_fd, struct err *err);
 /*
  * Open the directory that holds the last component of @path and give that component's name (owned). For unlink, mknod,
- * mkdir, symlink, rename at that place. With @create, missing parents are made with 0755.
+ * mkdir, symlink, rename at that place: the component itself is not resolved. A path that ends in no name ("/", "a/..") is
+ * ERR_INVALID. With @create, missing parents are made with 0755 (less the umask).
  */
 int path_parent_in(int rootfd, const char *path, bool create, int *ret_fd, char **ret_name,
 		   struct err *err);
