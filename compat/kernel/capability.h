@@ -1,0 +1,73 @@
+/*
+ * capability - what the engine needs from a host, and which of several ways to it is taken.
+ *
+ * Each capability has a table of backends, native first, substitutes after. Every backend is scored on this host with a reason; the
+ * best is chosen unless compat.xml forces another. What no backend can give is refused by whoever needs it, with the capability's name.
+ */
+#ifndef COMPAT_KERNEL_CAPABILITY_H
+#define COMPAT_KERNEL_CAPABILITY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "compat/base/err.h"
+#include "compat/base/fit.h"
+
+enum capability {
+	CAPABILITY_EXIT_STATUS,		/* subreaper, direct-parent */
+	CAPABILITY_JOIN_NAMESPACES,	/* setns */
+	CAPABILITY_SWITCH_ROOT,		/* pivot_root, move, chroot */
+	CAPABILITY_LAYERED_ROOT,	/* overlay, btrfs, copy: storage drivers' names */
+	CAPABILITY_DISK_QUOTA,
+	CAPABILITY_PROC_VIEW,
+	CAPABILITY_CPU_LIMIT,
+	CAPABILITY_PROCESS_LIMIT,
+	CAPABILITY_MEMORY_LIMIT,
+	CAPABILITY_OOM_NOTICE,
+	CAPABILITY_PAUSE,
+	CAPABILITY_CGROUP_ATTACH,	/* cgroup.procs, tasks */
+	CAPABILITY_EMPTY_CPUSET,	/* clone_children, copy */
+	CAPABILITY_MOVE_INTERFACE,
+	CAPABILITY_KEEP_NETNS,
+	CAPABILITY_CGROUP_MOUNT,	/* sys-fs-cgroup, tmpfs */
+	CAPABILITY_NO_NEW_PRIVS,
+	CAPABILITY_SECCOMP,
+	CAPABILITY_CLOSE_FDS,		/* close_range, proc-walk */
+	CAPABILITY_PROTECT_RUNTIME,
+	CAPABILITY_PROCESS_HANDLE,	/* pidfd, start-time */
+	CAPABILITY_RANDOM,		/* getrandom, urandom */
+	CAPABILITY_SAFE_PATHS,		/* openat2, walk */
+	CAPABILITY_COUNT
+};
+
+struct compat_options {
+	const char *home;		/* where layers and root file systems lie; NULL: /var/lib/pouch */
+	const char *exec_root;		/* holds the cache compat.json; NULL: /var/run/pouch */
+	const char *profile_path;	/* NULL: /etc/pouch/compat.xml, which may be absent */
+	bool no_cache;			/* neither read nor write it */
+};
+
+/*
+ * Apply POUCH_HIDE and the profile, and take over this boot's cached results when they are of the same program, POUCH_HIDE and profile.
+ * Probes nothing. For programs that must start fast: about 0.03 ms where there is no profile and no cache.
+ * ERR_INVALID: the profile does not parse, or a name is unknown. Strings of @options are copied. Before the first thread.
+ */
+int compat_begin(const struct compat_options *options, struct err *err);
+
+/*
+ * compat_begin(), then probe everything, choose, and write the cache (a cache that cannot be written is no error). A forced backend that
+ * cannot work is ERR_UNSUPPORTED, with its reason. Takes under 20 ms without a cache.
+ */
+int compat_init(const struct compat_options *options, struct err *err);
+
+/* "switch-root"; "make a directory the root of a container". */
+const char *capability_name(enum capability c);
+const char *capability_about(enum capability c);
+
+/*
+ * The chosen backend: ->name, ->score, ->reason. Never NULL: where nothing works the score is FIT_NO and the reason says why. Looks at
+ * this one capability when compat_init() has not run. Borrowed for the life of the process.
+ */
+const struct fit *compat_choice(enum capability c);
+
+#endif
