@@ -105,7 +105,7 @@ static_cflags  = -O2 -g $(SECTIONS) -fno-pie -fno-asynchronous-unwind-tables \
 static_ldflags = -static -no-pie $(LD_FLAGS) -Wl,-z,stack-size=1048576 -Wl,--build-id=none -s -L$(static_root)/lib
 static_libs    = $(foreach l,$1,$(static_lib_$l))
 static_out    := build/static
-static_needs  := $(static_root)/.done
+static_needs  := build/deps.done
 
 asan_cc     := $(CC)
 asan_cflags  = -O1 -g $(SANITIZE) $(pc_cflags)
@@ -211,6 +211,18 @@ $(foreach t,$(fuzzers),$(eval $(call test,dev,$t,tests/fuzz,$(replay))) \
 
 dev_tests  := $(unit:%=build/tests/%) $(fuzzers:%=build/tests/%)
 asan_tests := $(unit:%=build/asan/tests/%) $(fuzzers:%=build/asan/tests/%)
+
+# Release programs. The libraries are built once and cached (POUCH_CACHE); what they are made of is in rpm/static.
+ifneq ($(filter static check-size,$(MAKECMDGOALS)),)
+static: $(programs:%=build/static/%)
+	@ls -l $^ | awk '{ print "  " $$NF ": " int($$5 / 1024) " KiB"; sum += $$5 } END { printf "  together %.2f MiB\n", sum / 1048576 }'
+else
+static: ; $(Q)rpm/setup build static && $(MAKE) --no-print-directory static
+endif
+
+build/deps.done: rpm/static/build $(wildcard rpm/static/recipes/*)
+	$(Q)rpm/static/build build/deps
+	$(Q)touch $@
 
 # Packages for building and testing; quick when all are there.
 setup:
