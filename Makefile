@@ -213,14 +213,11 @@ dev_tests  := $(unit:%=build/tests/%) $(fuzzers:%=build/tests/%)
 asan_tests := $(unit:%=build/asan/tests/%) $(fuzzers:%=build/asan/tests/%)
 
 # Release programs. The libraries are built once and cached (POUCH_CACHE); what they are made of is in rpm/static.
-ifneq ($(filter static check-size,$(MAKECMDGOALS)),)
 static: $(programs:%=build/static/%)
-	@ls -l $^ | awk '{ print "  " $$NF ": " int($$5 / 1024) " KiB"; sum += $$5 } END { printf "  together %.2f MiB\n", sum / 1048576 }'
-else
-static: ; $(Q)rpm/setup build static && $(MAKE) --no-print-directory static
-endif
+	@for p in $^; do wc -c <$$p; done | awk '{ sum += $$1 } END { printf "  build/static: %d programs, %.2f MB\n", NR, sum / 1e6 }'
 
 build/deps.done: rpm/static/build $(wildcard rpm/static/recipes/*)
+	$(Q)rpm/setup static
 	$(Q)rpm/static/build build/deps
 	$(Q)touch $@
 
