@@ -32,7 +32,7 @@ void vec_del(void *vec, size_t index, size_t size);
 #define VEC_ADD(vec)	   ((__typeof__((vec)->v))vec_grow((vec), sizeof(*(vec)->v)))
 #define VEC_PUSH(vec, val) (*VEC_ADD(vec) = (val))
 #define VEC_DEL(vec, i)	   vec_del((vec), (i), sizeof(*(vec)->v))
-#define VEC_EACH(p, vec)   for (__typeof__((vec)->v) p = (vec)->v; p < (vec)->v + (vec)->n; p++)
+#define VEC_EACH(p, vec)   for (__typeof__(*(vec)->v) *p = (vec)->v; p < (vec)->v + (vec)->n; p++)
 /* Frees the array, not what its elements own. */
 #define VEC_FREE(vec)                                                                              \
 	do {                                                                                       \
