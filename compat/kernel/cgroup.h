@@ -198,6 +198,11 @@ int cgroup_attach(const struct cgroup *cg, pid_t pid, struct err *err);
 int cgroup_enter_prepare(const struct cgroup *cg, int ret_fds[CGROUP_MAX_HIERARCHIES], size_t *ret_count,
 			 struct err *err);
 int cgroup_enter_self(const int *fds, size_t count, struct err *err);
+/*
+ * A directory fd (owned) for clone3(CLONE_INTO_CGROUP), 5.7: born in the v2 group, a process spares the grace period which a move costs.
+ * -1 when the group is in no v2 tree. Entering by cgroup_enter_self() as well is harmless.
+ */
+int cgroup_clone_fd(const struct cgroup *cg);
 
 /*
  * Set limits. Refused before anything is written when the host lacks a capability that @res asks for (ERR_UNSUPPORTED, named) or a
@@ -205,10 +210,15 @@ int cgroup_enter_self(const int *fds, size_t count, struct err *err);
  * unset fields stay as they are. Devices are replaced as a whole when @res has any.
  */
 int cgroup_apply(struct cgroup *cg, const struct cgroup_resources *res, struct err *err);
+/* Append rules for the devices that every OCI container has (null, zero, full, random, urandom, tty, console, ptmx, pts; any mknod). */
+void cgroup_devices_add_default(struct cgroup_resources *res);
 /* The checks of cgroup_apply() alone, against what this host has; needs no group. */
 int cgroup_check(const struct cgroup_resources *res, struct err *err);
 
 typedef VEC(pid_t) pid_vec;
+
+void pid_vec_clear(pid_vec *pids);
+DEFINE_AUTO_CLEAR(pid_vec_clear, pid_vec)
 
 /* Processes of the group and of groups below it, each once, in ascending order. An absent group has none. */
 int cgroup_pids(const struct cgroup *cg, pid_vec *ret, struct err *err);

@@ -1,0 +1,635 @@
+/*
+ * cgroup.c - a group in all its hierarchies: make, join, leave, remove
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "compat/base/fd.h"
+#include "compat/base/path.h"
+#include "compat/base/proc.h"
+#include "compat/base/str.h"
+#include "compat/base/time.h"
+#include "compat/kernel/cgroup_internal.h"
+
+enum { FILE_MAX = 4 << 20, REMOVE_MS = 10000 };
+
+/* Controllers whose absence from a hybrid host's v2 tree nobody notices until a limit names them. */
+#define SELDOM (CTL_BIT(CTL_HUGETLB) | CTL_BIT(CTL_RDMA) | CTL_BIT(CTL_MISC) | CTL_BIT(CTL_PERF_EVENT))
+
+static int check_path(const char *path, char **ret, struct err *err)
+{
+	AUTO(strv_clear) struct strv parts = {0};
+
+	strv_split(&parts, path, "/", false);
+	STRV_EACH(part, &parts) {
+		if (strcmp(*part, ".") == 0 || strcmp(*part, "..") == 0 || strlen(*part) > 255)
+			return err_set(err, ERR_INVALID, "invalid cgroup path '%s'", path);
+	}
+	if (!parts.n || parts.n > 64 || strlen(path) > 2048)
+		return err_set(err, ERR_INVALID, "invalid cgroup path '%s'", path);
+	*ret = strv_join(&parts, "/");
+	return 0;
+}
+
+static bool is_dir(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+int cgroup_open(const char *path, struct cgroup **ret, struct err *err)
+{
+	AUTO(cgroup_close) struct cgroup *cg = xcalloc(1, sizeof(*cg));
+	int rc;
+
+	cg->oom_fd = cg->oom_control_fd = -1;
+	rc = check_path(path, &cg->path, err);
+	if (rc < 0)
+		return rc;
+	rc = cgroup_host_read(&cg->host, err);
+	if (rc < 0)
+		return rc;
+	if (!cg->host.hierarchies.n)
+		return err_set(err, ERR_UNSUPPORTED,
+			       "no cgroup file system is mounted: mount one (for instance with cgroupfs-mount)");
+
+	cg->dirs = xcalloc(cg->host.hierarchies.n + 1, sizeof(*cg->dirs));
+	cg->joined = xcalloc(cg->host.hierarchies.n + 1, sizeof(*cg->joined));
+	for (size_t i = 0; i < cg->host.hierarchies.n; i++) {
+		const struct cgroup_hierarchy *h = &cg->host.hierarchies.v[i];
+
+		cg->dirs[i] = xfmt("%s/%s", h->mount, cg->path);
+		cg->joined[i] = !h->v2 || cg->host.mode == CGROUP_V2 || (h->carries & ~SELDOM) || is_dir(cg->dirs[i]);
+	}
+	*ret = take(cg);
+	return 0;
+}
+
+void cgroup_close(struct cgroup *cg)
+{
+	if (!cg)
+		return;
+	for (size_t i = 0; cg->dirs && i < cg->host.hierarchies.n; i++)
+		free(cg->dirs[i]);
+	free(cg->dirs);
+	free(cg->joined);
+	free(cg->path);
+	if (cg->oom_fd >= 0)
+		close(cg->oom_fd);
+	if (cg->oom_control_fd >= 0)
+		close(cg->oom_control_fd);
+	cgroup_host_clear(&cg->host);
+	free(cg);
+}
+
+const char *cgroup_path(const struct cgroup *cg)
+{
+	return cg->path;
+}
+
+enum cgroup_mode cgroup_mode(const struct cgroup *cg)
+{
+	return cg->host.mode;
+}
+
+int cgroup_serving(const struct cgroup *cg, enum cgroup_controller c)
+{
+	int h = cg->host.serves[c];
+
+	return h >= 0 && cg->joined[h] ? h : -1;
+}
+
+const char *cgroup_dir(const struct cgroup *cg, const char *controller)
+{
+	int h = -1;
+
+	if (!*controller)
+		h = cg->host.unified >= 0 && cg->joined[cg->host.unified] ? cg->host.unified : -1;
+	for (int c = 0; *controller && c < CTL_COUNT; c++) {
+		if (strcmp(controller, cgroup_controller_name(c, false)) == 0)
+			h = cgroup_serving(cg, c);
+	}
+	return h < 0 ? NULL : cg->dirs[h];
+}
+
+char *cgroup_file(const struct cgroup *cg, int h, const char *file)
+{
+	return xfmt("%s/%s", cg->dirs[h], file);
+}
+
+int cgroup_read(const struct cgroup *cg, int h, const char *file, struct buf *ret, struct err *err)
+{
+	auto_free char *path = cgroup_file(cg, h, file);
+	int rc = file_read(-1, path, FILE_MAX, ret, err);
+
+	if (rc < 0)
+		return rc;
+	while (ret->len && ret->data[ret->len - 1] == '\n')
+		ret->data[--ret->len] = '\0';
+	return 0;
+}
+
+int cgroup_read_u64(const struct cgroup *cg, int h, const char *file, uint64_t *ret)
+{
+	AUTO(buf_clear) struct buf text = BUF_INIT;
+	struct err ignored;
+	int rc = cgroup_read(cg, h, file, &text, &ignored);
+
+	if (rc < 0)
+		return rc;
+	if (strcmp(buf_cstr(&text), "max") == 0) {
+		*ret = UINT64_MAX;
+		return 0;
+	}
+	return str_u64(buf_cstr(&text), 10, ret);
+}
+
+int cgroup_read_key(const struct cgroup *cg, int h, const char *file, const char *key, uint64_t *ret)
+{
+	AUTO(buf_clear) struct buf text = BUF_INIT;
+	struct err ignored;
+	int rc = cgroup_read(cg, h, file, &text, &ignored);
+	char *save = NULL;
+
+	if (rc < 0)
+		return rc;
+	for (char *line = text.len ? strtok_r(text.data, "\n", &save) : NULL; line; line = strtok_r(NULL, "\n", &save)) {
+		const char *value = str_skip(line, key);
+
+		if (value && *value == ' ')
+			return str_u64(value + 1, 10, ret);
+	}
+	return -ENOENT;
+}
+
+/* ---- making --------------------------------------------------------------------------------------------------------------- */
+
+/* Copy @name from the group above where it is empty; true when it has a value then. */
+static bool cpuset_copy(const char *parent, const char *dir, const char *name)
+{
+	AUTO(buf_clear) struct buf own = BUF_INIT;
+	AUTO(buf_clear) struct buf above = BUF_INIT;
+	auto_free char *file = xfmt("%s/%s", dir, name);
+	auto_free char *from = xfmt("%s/%s", parent, name);
+	struct err ignored;
+
+	if (file_read(-1, file, FILE_MAX, &own, &ignored) < 0)
+		return false;
+	if (own.len > 1)
+		return true;
+	if (file_read(-1, from, FILE_MAX, &above, &ignored) < 0)
+		return false;
+	return file_put(-1, file, buf_cstr(&above), &ignored) >= 0;
+}
+
+/*
+ * A v1 cpuset refuses tasks until it has cpus and mems. Where the kernel has cgroup.clone_children the group that we make inherits
+ * them by itself from then on; 2.6.32 has not, so they are copied down.
+ */
+static void cpuset_fill(const struct cgroup_hierarchy *h, char *dir)
+{
+	const char *names[] = {h->noprefix ? "cpus" : "cpuset.cpus", h->noprefix ? "mems" : "cpuset.mems"};
+	char *slash = strrchr(dir, '/');
+	auto_free char *parent = xstrndup(dir, (size_t)(slash - dir));
+	auto_free char *clone = xfmt("%s/cgroup.clone_children", dir);
+	struct err ignored;
+
+	if (strlen(dir) <= strlen(h->mount))
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (cpuset_copy(parent, dir, names[i]))
+			continue;
+		/* The one above may be empty as well. */
+		cpuset_fill(h, parent);
+		(void)cpuset_copy(parent, dir, names[i]);
+	}
+	/* Absent on old kernels: then each new group is filled here. */
+	(void)file_put(-1, clone, "1", &ignored);
+}
+
+/* Let the children of @dir use the controllers @carries. Those that cannot be had show up when a limit wants them. */
+static void enable_controllers(const char *dir, unsigned int carries)
+{
+	AUTO(buf_clear) struct buf text = BUF_INIT;
+	AUTO(strv_clear) struct strv enabled = {0};
+	auto_free char *file = xfmt("%s/cgroup.subtree_control", dir);
+	struct err ignored;
+
+	if (file_read(-1, file, FILE_MAX, &text, &ignored) < 0)
+		return;
+	strv_split(&enabled, buf_cstr(&text), " \n", false);
+	for (int c = 0; c < CTL_COUNT; c++) {
+		const char *name = cgroup_controller_name(c, true);
+		char word[32];
+
+		if (!(carries & CTL_BIT(c)) || !name || strv_has(&enabled, name))
+			continue;
+		if (str_fmt(word, sizeof(word), "+%s", name) >= 0 && file_put(-1, file, word, &ignored) >= 0)
+			strv_add(&enabled, name);
+	}
+}
+
+/*
+ * Make hierarchy @h's directories. @made counts how many levels from the bottom are new, for the undo.
+ */
+static int make_dirs(const struct cgroup *cg, int h, int *made, struct err *err)
+{
+	const struct cgroup_hierarchy *hierarchy = &cg->host.hierarchies.v[h];
+	auto_free char *dir = xstrdup(cg->dirs[h]);
+	char *end = dir + strlen(dir);
+	char *p = dir + strlen(hierarchy->mount);
+
+	*made = 0;
+	/* The usual case: the parent is there and ready. */
+	if (!hierarchy->v2 && mkdir(dir, 0755) == 0) {
+		*made = 1;
+		goto filled;
+	}
+	while (p < end) {
+		*p = '\0';
+		if (hierarchy->v2)
+			enable_controllers(dir, hierarchy->carries);
+		*p = '/';
+		p = strchr(p + 1, '/');
+		p = p ? p : end;
+		if (*p)
+			*p = '\0';
+		if (mkdir(dir, 0755) == 0)
+			(*made)++;
+		else if (errno != EEXIST)
+			return err_sys(err, errno, "create cgroup '%s'", dir);
+		if (p < end)
+			*p = '/';
+	}
+filled:
+	if (hierarchy->carries & CTL_BIT(CTL_CPUSET) && !hierarchy->v2)
+		cpuset_fill(hierarchy, dir);
+	return 0;
+}
+
+static void unmake_dirs(const struct cgroup *cg, int h, int made)
+{
+	auto_free char *dir = xstrdup(cg->dirs[h]);
+
+	for (; made > 0; made--) {
+		(void)rmdir(dir); /* somebody may have put a group of his own below by now */
+		*strrchr(dir, '/') = '\0';
+	}
+}
+
+int cgroup_create(struct cgroup *cg, struct err *err)
+{
+	int made[CGROUP_MAX_HIERARCHIES] = {0};
+
+	for (int h = 0; h < (int)cg->host.hierarchies.n; h++) {
+		int rc = cg->joined[h] ? make_dirs(cg, h, &made[h], err) : 0;
+
+		if (rc < 0) {
+			for (; h >= 0; h--)
+				unmake_dirs(cg, h, made[h]);
+			return rc;
+		}
+	}
+	return 0;
+}
+
+bool cgroup_exists(const struct cgroup *cg)
+{
+	for (size_t h = 0; h < cg->host.hierarchies.n; h++) {
+		if (cg->joined[h] && is_dir(cg->dirs[h]))
+			return true;
+	}
+	return false;
+}
+
+int cgroup_join_unified(struct cgroup *cg, struct err *err)
+{
+	AUTO(pid_vec_clear) pid_vec pids = {0};
+	int made, rc;
+
+	if (cg->host.unified < 0 || cg->joined[cg->host.unified])
+		return 0;
+	rc = cgroup_pids(cg, &pids, err);
+	if (rc < 0)
+		return rc;
+	rc = make_dirs(cg, cg->host.unified, &made, err);
+	if (rc < 0) {
+		unmake_dirs(cg, cg->host.unified, made);
+		return rc;
+	}
+	cg->joined[cg->host.unified] = true;
+	VEC_EACH(pid, &pids) {
+		auto_free char *file = cgroup_file(cg, cg->host.unified, "cgroup.procs");
+		char text[24];
+
+		snprintf(text, sizeof(text), "%d", (int)*pid);
+		rc = file_put(-1, file, text, err);
+		if (rc < 0 && rc != -ESRCH)
+			return rc;
+	}
+	return 0;
+}
+
+/* ---- joining -------------------------------------------------------------------------------------------------------------- */
+
+/* 2.6.32 has no writable cgroup.procs: move thread by thread until no new one appears. */
+static int attach_threads(const char *tasks, pid_t pid, struct err *err)
+{
+	for (int round = 0; round < 100; round++) {
+		auto_free char *dir_path = xfmt("/proc/%d/task", (int)pid);
+		auto_closedir DIR *dir = opendir(dir_path);
+		bool moved = false;
+		struct dirent *e;
+
+		if (!dir)
+			return err_sys(err, errno == ENOENT ? ESRCH : errno, "read threads of process %d", (int)pid);
+		while ((e = readdir(dir))) {
+			AUTO(buf_clear) struct buf have = BUF_INIT;
+			auto_free char *line = xfmt("\n%s\n", e->d_name);
+			int rc;
+
+			if (e->d_name[0] == '.')
+				continue;
+			buf_char(&have, '\n');
+			rc = file_read(-1, tasks, FILE_MAX, &have, err);
+			if (rc < 0)
+				return rc;
+			if (strstr(buf_cstr(&have), line))
+				continue;
+			rc = file_put(-1, tasks, e->d_name, err);
+			if (rc < 0 && rc != -ESRCH)
+				return rc;
+			moved = true;
+		}
+		if (!moved)
+			return 0;
+	}
+	return err_set(err, ERR_CONFLICT, "process %d makes threads faster than they can be moved", (int)pid);
+}
+
+static int attach_one(const struct cgroup *cg, int h, pid_t pid, struct err *err)
+{
+	const struct cgroup_hierarchy *hierarchy = &cg->host.hierarchies.v[h];
+	auto_free char *tasks = cgroup_file(cg, h, "tasks");
+	auto_free char *procs = cgroup_file(cg, h, "cgroup.procs");
+	char text[24];
+	int rc;
+
+	snprintf(text, sizeof(text), "%d", (int)pid);
+	if (!pid && !hierarchy->v2)
+		return file_put(-1, tasks, text, err);
+	rc = file_put(-1, procs, text, err);
+	if ((rc == -EINVAL || rc == -EACCES || rc == -ENOENT) && !hierarchy->v2)
+		rc = attach_threads(tasks, pid, err);
+	return rc;
+}
+
+int cgroup_attach(const struct cgroup *cg, pid_t pid, struct err *err)
+{
+	for (int h = 0; h < (int)cg->host.hierarchies.n; h++) {
+		int rc = cg->joined[h] ? attach_one(cg, h, pid, err) : 0;
+
+		if (rc < 0)
+			return err_wrap(err, rc, "move process %d into cgroup '%s'", (int)pid, cg->dirs[h]);
+	}
+	return 0;
+}
+
+int cgroup_enter_prepare(const struct cgroup *cg, int ret_fds[CGROUP_MAX_HIERARCHIES], size_t *ret_count,
+			 struct err *err)
+{
+	size_t n = 0;
+
+	for (size_t h = 0; h < cg->host.hierarchies.n; h++) {
+		bool v2 = cg->host.hierarchies.v[h].v2;
+		auto_free char *file = NULL;
+
+		if (!cg->joined[h])
+			continue;
+		file = cgroup_file(cg, (int)h, v2 ? "cgroup.procs" : "tasks");
+		ret_fds[n] = open(file, O_WRONLY | O_CLOEXEC);
+		if (ret_fds[n] < 0) {
+			int rc = err_sys(err, errno, "open '%s'", file);
+
+			while (n > 0)
+				close(ret_fds[--n]);
+			return rc;
+		}
+		n++;
+	}
+	*ret_count = n;
+	return 0;
+}
+
+int cgroup_enter_self(const int *fds, size_t count, struct err *err)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (write(fds[i], "0", 1) != 1)
+			return err_sys(err, errno, "join cgroup");
+	}
+	return 0;
+}
+
+int cgroup_clone_fd(const struct cgroup *cg)
+{
+	int h = cg->host.unified;
+
+	if (h < 0 || !cg->joined[h])
+		return -1;
+	return open(cg->dirs[h], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* ---- who is in it --------------------------------------------------------------------------------------------------------- */
+
+void pid_vec_clear(pid_vec *pids)
+{
+	VEC_FREE(pids);
+}
+
+static int compare_pids(const void *a, const void *b)
+{
+	pid_t x = *(const pid_t *)a, y = *(const pid_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static void read_pids(const char *dir, const char *name, pid_vec *ret)
+{
+	AUTO(buf_clear) struct buf text = BUF_INIT;
+	auto_free char *file = xfmt("%s/%s", dir, name);
+	char *save = NULL;
+	struct err ignored;
+	uint32_t pid;
+
+	if (file_read(-1, file, FILE_MAX, &text, &ignored) < 0 || !text.len)
+		return;
+	for (char *line = strtok_r(text.data, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		/* 0: a process that our pid namespace does not know */
+		if (str_u32(line, 10, &pid) == 0 && pid)
+			VEC_PUSH(ret, (pid_t)pid);
+	}
+}
+
+static void walk_pids(const char *dir, int depth, pid_vec *ret)
+{
+	auto_closedir DIR *d = opendir(dir);
+	size_t before = ret->n;
+	struct dirent *e;
+
+	if (!d || depth > 32)
+		return;
+	read_pids(dir, "cgroup.procs", ret);
+	if (ret->n == before)
+		read_pids(dir, "tasks", ret); /* a zombie leader hides its living threads */
+	while ((e = readdir(d))) {
+		auto_free char *child = NULL;
+
+		if (e->d_name[0] == '.' || (e->d_type != DT_DIR && e->d_type != DT_UNKNOWN))
+			continue;
+		child = xfmt("%s/%s", dir, e->d_name);
+		if (e->d_type == DT_DIR || is_dir(child))
+			walk_pids(child, depth + 1, ret);
+	}
+}
+
+/* Which hierarchy is asked: one that always moves with the container. */
+static int census(const struct cgroup *cg)
+{
+	static const enum cgroup_controller wanted[] = {CTL_FREEZER, CTL_PIDS, CTL_MEMORY, CTL_DEVICES, CTL_CPU};
+
+	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++) {
+		int h = cgroup_serving(cg, wanted[i]);
+
+		if (h >= 0 && is_dir(cg->dirs[h]))
+			return h;
+	}
+	for (int h = 0; h < (int)cg->host.hierarchies.n; h++) {
+		if (cg->joined[h] && is_dir(cg->dirs[h]))
+			return h;
+	}
+	return -1;
+}
+
+int cgroup_pids(const struct cgroup *cg, pid_vec *ret, struct err *err)
+{
+	int h = census(cg);
+	size_t kept = 0;
+
+	ret->n = 0;
+	if (h < 0)
+		return 0;
+	walk_pids(cg->dirs[h], 0, ret);
+	if (ret->n)
+		qsort(ret->v, ret->n, sizeof(*ret->v), compare_pids);
+	for (size_t i = 0; i < ret->n; i++) {
+		if (!kept || ret->v[kept - 1] != ret->v[i])
+			ret->v[kept++] = ret->v[i];
+	}
+	ret->n = kept;
+	return 0;
+}
+
+static int signal_all(const struct cgroup *cg, int sig, size_t *ret_count, struct err *err)
+{
+	AUTO(pid_vec_clear) pid_vec pids = {0};
+	int rc = cgroup_pids(cg, &pids, err);
+
+	if (rc < 0)
+		return rc;
+	*ret_count = pids.n;
+	VEC_EACH(pid, &pids) {
+		if (kill(*pid, sig) < 0 && errno != ESRCH)
+			return err_sys(err, errno, "send signal %d to process %d", sig, (int)*pid);
+	}
+	return 0;
+}
+
+int cgroup_kill(const struct cgroup *cg, int sig, struct err *err)
+{
+	int v2 = cg->host.unified;
+	size_t count = 0, last = 0;
+	struct err ignored;
+
+	if (sig != SIGKILL)
+		return signal_all(cg, sig, &count, err);
+	if (v2 >= 0 && cg->joined[v2]) {
+		auto_free char *file = cgroup_file(cg, v2, "cgroup.kill");
+
+		if (file_put(-1, file, "1", &ignored) >= 0)
+			return 0;
+	}
+	/* Whoever forks meanwhile is caught by the next round. Stopped when a round finds no more than dying processes. */
+	for (int round = 0; round < 20; round++) {
+		int rc = signal_all(cg, SIGKILL, &count, err);
+
+		if (rc < 0)
+			return rc;
+		if (!round)
+			(void)cgroup_freeze((struct cgroup *)cg, false, &ignored); /* frozen tasks die when thawed */
+		if (!count || (round && count <= last))
+			return 0;
+		last = count;
+	}
+	return 0;
+}
+
+/* ---- removing ------------------------------------------------------------------------------------------------------------- */
+
+static int remove_tree(const char *dir, int depth)
+{
+	auto_closedir DIR *d = NULL;
+	struct dirent *e;
+
+	if (rmdir(dir) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EBUSY && errno != ENOTEMPTY)
+		return -errno;
+	d = opendir(dir);
+	if (!d || depth > 32)
+		return -EBUSY;
+	while ((e = readdir(d))) {
+		auto_free char *child = NULL;
+
+		if (e->d_name[0] == '.' || (e->d_type != DT_DIR && e->d_type != DT_UNKNOWN))
+			continue;
+		child = xfmt("%s/%s", dir, e->d_name);
+		if (e->d_type == DT_DIR || is_dir(child))
+			(void)remove_tree(child, depth + 1); /* the rmdir below tells */
+	}
+	return rmdir(dir) == 0 || errno == ENOENT ? 0 : -errno;
+}
+
+int cgroup_remove(struct cgroup *cg, struct err *err)
+{
+	int64_t end_ms = time_mono_ms() + REMOVE_MS;
+	long wait_us = 100;
+
+	for (;;) {
+		struct timespec pause = {.tv_nsec = wait_us * 1000};
+		const char *stuck = NULL;
+		int code = 0;
+
+		for (size_t h = 0; h < cg->host.hierarchies.n; h++) {
+			int rc = cg->joined[h] ? remove_tree(cg->dirs[h], 0) : 0;
+
+			if (rc < 0) {
+				code = -rc;
+				stuck = cg->dirs[h];
+			}
+		}
+		if (!stuck)
+			return 0;
+		if (code != EBUSY || time_mono_ms() >= end_ms)
+			return err_sys(err, code, "remove cgroup '%s'", stuck);
+		(void)cgroup_kill(cg, SIGKILL, err); /* what cannot be killed is reported when time is up */
+		nanosleep(&pause, NULL);
+		wait_us = wait_us < 50000 ? wait_us * 2 : wait_us;
+	}
+}
