@@ -38,8 +38,8 @@ uint64_t caps_bounding(void);
 uint64_t caps_default(void);
 
 /*
- * Docker's rule for --cap-add and --cap-drop: "ALL" in either, then single names; unknown names are ERR_INVALID. @base is where to
- * start (caps_default(), or caps_all() for --privileged).
+ * Docker's rule for --cap-add and --cap-drop: with "ALL" added it is all but the dropped, with "ALL" dropped it is the added alone, else
+ * @base without the dropped, then with the added. Unknown names are ERR_INVALID. @base is where to start (caps_default(), or caps_all() for --privileged).
  */
 int caps_tweak(uint64_t base, const struct strv *add, const struct strv *drop, uint64_t *ret, struct err *err);
 

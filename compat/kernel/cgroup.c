@@ -184,7 +184,7 @@ static bool cpuset_copy(const char *parent, const char *dir, const char *name)
 		return false;
 	if (own.len > 1)
 		return true;
-	if (file_read(-1, from, FILE_MAX, &above, &ignored) < 0)
+	if (file_read(-1, from, FILE_MAX, &above, &ignored) < 0 || above.len <= 1)
 		return false;
 	return file_put(-1, file, buf_cstr(&above), &ignored) >= 0;
 }
