@@ -213,8 +213,8 @@ dev_tests  := $(unit:%=build/tests/%) $(fuzzers:%=build/tests/%)
 asan_tests := $(unit:%=build/asan/tests/%) $(fuzzers:%=build/asan/tests/%)
 
 # Release programs. The libraries are built once and cached (POUCH_CACHE); what they are made of is in rpm/static.
-static: $(programs:%=build/static/%)
-	@for p in $^; do wc -c <$$p; done | awk '{ sum += $$1 } END { printf "  build/static: %d programs, %.2f MB\n", NR, sum / 1e6 }'
+static: $(programs:%=build/static/%) $(call archives,static,$(folders))
+	@for p in $(programs:%=build/static/%); do wc -c <$$p; done | awk '{ sum += $$1 } END { printf "  build/static: %d programs, %.2f MB\n", NR, sum / 1e6 }'
 
 build/deps.done: rpm/static/build $(wildcard rpm/static/recipes/*)
 	$(Q)rpm/setup static
