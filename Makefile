@@ -13,7 +13,7 @@ VERSION := 2.0.0
 PREFIX     ?= /usr/local
 SYSCONFDIR ?= /etc
 DESTDIR    ?=
-CC         := $(if $(filter default,$(origin CC)),gcc,$(CC))
+CC         := $(if $(filter default undefined,$(origin CC)),gcc,$(CC))
 CLANG      ?= clang
 CFLAGS     ?= -O2 -g
 SHELL      := /bin/sh
@@ -230,6 +230,14 @@ check-unit: $(dev_tests)
 
 check-integration: all
 	$(Q)tests/run --build build integration
+
+lint: all
+	$(Q)tests/run --build build lint
+
+# Everything; the first call may have to install packages, so that what they provide is only known to the second.
+check: setup
+	$(Q)$(MAKE) --no-print-directory all $(dev_tests)
+	$(Q)tests/run --build build
 
 .SECONDARY:
 
