@@ -92,7 +92,7 @@ DEFINE_AUTO_CLEAR(seccomp_program_clear, struct seccomp_program)
  *
  * Allocates nothing.
  */
-int seccomp_load(const struct seccomp_program *program, int *ret_notify_fd, struct err *err);
+int seccomp_install(const struct seccomp_program *program, int *ret_notify_fd, struct err *err);
 
 /* Can this host filter at all, and by which call? Can this build compile? */
 struct fit seccomp_load_fit(void);
