@@ -6,7 +6,7 @@
 
 #include "compat/base/err.h"
 
-/* @options as mount(8) takes them ("ro,noatime,size=1m"); ERR_INVALID for bind and remount words that make no sense here. */
+/* @options as mount(8) takes them ("ro,noatime,size=1m"); ERR_INVALID for words that make no sense here (remount, propagation). */
 int volume_device_check(const char *options, struct err *err);
 
 /* Mount @device at @target unless it is there already. @options may be NULL. */
