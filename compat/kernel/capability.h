@@ -1,8 +1,9 @@
 /*
  * capability - what the engine needs from a host, and which of several ways to it is taken.
  *
- * Each capability has a table of backends, native first, substitutes after. Every backend is scored on this host with a reason; the
- * best is chosen unless compat.xml forces another. What no backend can give is refused by whoever needs it, with the capability's name.
+ * Each capability has a table of backends, native first, substitutes after. Every backend is scored on this host with a
+ * reason; the best is chosen unless compat.xml forces another. What no backend can give is refused by whoever needs it,
+ * with the capability's name.
  */
 #ifndef COMPAT_KERNEL_CAPABILITY_H
 #define COMPAT_KERNEL_CAPABILITY_H
@@ -48,15 +49,15 @@ struct compat_options {
 };
 
 /*
- * Apply POUCH_HIDE and the profile, and take over this boot's cached results when they are of the same program, POUCH_HIDE and profile.
- * Probes nothing. For programs that must start fast: about 0.03 ms where there is no profile and no cache.
- * ERR_INVALID: the profile does not parse, or a name is unknown. Strings of @options are copied. Before the first thread.
+ * Apply POUCH_HIDE and the profile, and take over this boot's cached results when they are of the same program, POUCH_HIDE
+ * and profile. Probes nothing: for programs that must start fast. @options NULL: the defaults. ERR_INVALID: the profile
+ * does not parse, or a name is unknown. Strings of @options are copied. Before the first thread.
  */
 int compat_begin(const struct compat_options *options, struct err *err);
 
 /*
- * compat_begin(), then probe everything, choose, and write the cache (a cache that cannot be written is no error). A forced backend that
- * cannot work is ERR_UNSUPPORTED, with its reason. Takes under 20 ms without a cache.
+ * compat_begin(), then probe everything, choose, and write the cache (a cache that cannot be written is no error). A forced
+ * backend that cannot work is ERR_UNSUPPORTED, with its reason. Takes under 20 ms without a cache.
  */
 int compat_init(const struct compat_options *options, struct err *err);
 
@@ -65,8 +66,8 @@ const char *capability_name(enum capability c);
 const char *capability_about(enum capability c);
 
 /*
- * The chosen backend: ->name, ->score, ->reason. Never NULL: where nothing works the score is FIT_NO and the reason says why. Looks at
- * this one capability when compat_init() has not run. Borrowed for the life of the process.
+ * The chosen backend: ->name, ->score, ->reason. Never NULL: where nothing works the score is FIT_NO and the reason says
+ * why. Looks at this one capability when compat_init() has not run. Borrowed for the life of the process.
  */
 const struct fit *compat_choice(enum capability c);
 

@@ -1,14 +1,15 @@
 /*
  * feature - what this kernel can do, found by doing it.
  *
- * Every feature has a name, which POUCH_HIDE and compat.xml use, and a probe which uses the feature and looks at the effect: old
- * kernels accept flags that they do not know. A probe changes nothing that lasts (a kernel module may be loaded by it, as by any
- * use), and never waits. Probes that need a namespace, a mount or a change of the process itself run in a short-lived child with its own
- * mount namespace; it is killed when it does not answer within a second.
+ * Every feature has a name, which POUCH_HIDE and compat.xml use, and a probe which uses the feature and looks at the
+ * effect: old kernels accept flags that they do not know. A probe changes nothing that lasts (a kernel module may be
+ * loaded by it, as by any use), and never waits. Probes that need a namespace, a mount or a change of the process itself
+ * run in a short-lived child with its own mount namespace; it is killed when it does not answer within a second.
  *
- * feature_works() probes one feature on first use and remembers. So a program whose whole start takes 2 ms pays for what it asks:
- * microseconds for a system call, a fraction of a millisecond where a child is needed, nothing when compat_begin() (capability.h) found the results of this boot
- * in the cache. Programs with threads probe all before the first thread starts (compat_init()).
+ * feature_works() probes one feature on first use and remembers. So a program whose whole start takes 2 ms pays for what
+ * it asks: microseconds for a system call, a fraction of a millisecond where a child is needed, nothing when
+ * compat_begin() (capability.h) found the results of this boot in the cache. Programs with threads probe all before the
+ * first thread starts (compat_init()).
  */
 #ifndef COMPAT_KERNEL_FEATURE_H
 #define COMPAT_KERNEL_FEATURE_H
@@ -16,7 +17,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "compat/base/buf.h"
 #include "compat/base/err.h"
 
 enum feature {
@@ -98,7 +98,7 @@ enum { FEATURE_REASON_MAX = 100 };
 /* "overlay", and one line that says what it is. */
 const char *feature_name(enum feature f);
 const char *feature_about(enum feature f);
-/* The kernel that brought it to everybody, "3.18"; "" when every kernel from 2.6.32 on may have it. For people only: nothing decides by it. */
+/* The mainline kernel that brought it, "3.18"; "" when 2.6.32 has it. For people only: nothing decides by it. */
 const char *feature_since(enum feature f);
 
 /* FEATURE_COUNT when there is none of that name. */
@@ -113,14 +113,16 @@ const char *feature_reason(enum feature f);
 void feature_probe_all(void);
 
 /*
- * Every name in POUCH_HIDE and, later, hide_add() must be a feature's: ERR_INVALID lists the known ones. A feature that is hidden
+ * Every name in @names (commas between) must be a feature's: ERR_INVALID lists the known ones. A feature that is hidden
  * hides what is built upon it (setns hides setns-net).
+ *
+ * @where	"POUCH_HIDE", for the message
  */
 int feature_check_hidden(const char *names, const char *where, struct err *err);
 
-/* For the cache: all results as one JSON object, and back. A text that does not hold them all is refused and changes nothing. */
-void feature_save(struct buf *out);
-int feature_restore(const char *text, size_t len, struct err *err);
+/* For the cache: what is known already, and results from elsewhere. Hidden features stay hidden. */
+bool feature_is_known(enum feature f);
+void feature_set(enum feature f, bool works, const char *reason);
 /* Forget everything (tests). */
 void feature_forget(void);
 

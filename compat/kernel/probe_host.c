@@ -1,0 +1,264 @@
+/*
+ * probe_host.c - what the host has: file systems, devices, control groups, security modules, network
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/dm-ioctl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "compat/base/auto.h"
+#include "compat/base/buf.h"
+#include "compat/base/fd.h"
+#include "compat/base/str.h"
+#include "compat/kernel/probe.h"
+
+/* ---- file systems ---- */
+
+bool probe_filesystem_is_listed(const char *fstype)
+{
+	AUTO(buf_clear) struct buf text = BUF_INIT;
+	auto_free char *line = xfmt("\t%s\n", fstype);
+
+	return file_read(AT_FDCWD, "/proc/filesystems", 1 << 16, &text, NULL) == 0 &&
+	       strstr(buf_cstr(&text), line);
+}
+
+static bool is_listed(struct answer *a, const char *fstype)
+{
+	if (probe_filesystem_is_listed(fstype))
+		return probe_yes(a, "in /proc/filesystems");
+	return probe_no(a, "'%s' is not in /proc/filesystems", fstype);
+}
+
+/* Loading its module measures checksums for a tenth of a second; where a home lies on btrfs it is loaded. */
+bool probe_btrfs(struct answer *a)
+{
+	return is_listed(a, "btrfs");
+}
+
+/* ---- block devices ---- */
+
+static int dm_open(void)
+{
+	return open("/dev/mapper/control", O_RDWR | O_CLOEXEC);
+}
+
+static void dm_init(struct dm_ioctl *dm, size_t size)
+{
+	memset(dm, 0, size);
+	dm->version[0] = DM_VERSION_MAJOR;
+	dm->data_size = (unsigned int)size;
+	dm->data_start = sizeof(*dm);
+}
+
+bool probe_device_mapper(struct answer *a)
+{
+	auto_fd int fd = dm_open();
+	struct dm_ioctl dm;
+
+	if (fd < 0)
+		return probe_failed(a, "open '/dev/mapper/control'");
+	dm_init(&dm, sizeof(dm));
+	if (ioctl(fd, DM_VERSION, &dm) < 0)
+		return probe_failed(a, "DM_VERSION");
+	return probe_yes(a, "driver version %u.%u.%u", dm.version[0], dm.version[1], dm.version[2]);
+}
+
+static bool dm_has_target(struct answer *a, const char *target)
+{
+	union {
+		struct dm_ioctl dm;
+		char bytes[16384];
+	} u;
+	auto_fd int fd = dm_open();
+	const struct dm_target_versions *t;
+	size_t at;
+
+	dm_init(&u.dm, sizeof(u));
+	if (fd < 0 || ioctl(fd, DM_LIST_VERSIONS, &u.dm) < 0)
+		return probe_failed(a, "DM_LIST_VERSIONS");
+	for (at = u.dm.data_start; at + sizeof(*t) <= u.dm.data_size; at += t->next) {
+		t = (const void *)(u.bytes + at);
+		if (strcmp(t->name, target) == 0)
+			return probe_yes(a, "target %s version %u.%u.%u", target, t->version[0],
+					 t->version[1], t->version[2]);
+		if (!t->next)
+			break;
+	}
+	return probe_no(a, "no target '%s'; perhaps its module is not loaded", target);
+}
+
+bool probe_dm_thin(struct answer *a)
+{
+	return dm_has_target(a, "thin-pool");
+}
+
+bool probe_dm_snapshot(struct answer *a)
+{
+	return dm_has_target(a, "snapshot");
+}
+
+bool probe_loop_control(struct answer *a)
+{
+	auto_fd int fd = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+
+	return probe_result(a, fd, "open '/dev/loop-control'");
+}
+
+/* ---- control groups ---- */
+
+bool probe_cgroup_v1(struct answer *a)
+{
+	return is_listed(a, "cgroup");
+}
+
+bool probe_cgroup_v2(struct answer *a)
+{
+	return is_listed(a, "cgroup2");
+}
+
+bool probe_sys_fs_cgroup(struct answer *a)
+{
+	struct stat st;
+
+	return probe_result(a, stat("/sys/fs/cgroup", &st), "stat '/sys/fs/cgroup'");
+}
+
+struct place {
+	char dir[256];		/* where the hierarchy is mounted */
+	char group[512];	/* this process's group in it */
+};
+
+/* Cut the next blank-separated word off *p. */
+static char *word(char **p)
+{
+	return strsep(p, " ");
+}
+
+/*
+ * The first cgroup mount whose options have @controller, or any when @controller is NULL; *ret_v2 tells which version. The simple case is
+ * enough here: mount points with blanks or a mounted subtree are passed over.
+ */
+static bool find_mount(const char *controller, char dir[256], char options[256], bool *ret_v2)
+{
+	AUTO(buf_clear) struct buf text = BUF_INIT;
+	char *line, *rest;
+
+	if (file_read(AT_FDCWD, "/proc/self/mounts", 16 << 20, &text, NULL) < 0)
+		return false;
+	rest = text.data;
+	while (rest && (line = strsep(&rest, "\n")) && *line) {
+		const char *source = word(&line), *target = word(&line), *type = word(&line);
+		const char *opts = word(&line);
+		auto_free char *padded = NULL;
+		auto_free char *wanted = NULL;
+
+		(void)source;
+		if (!opts || (strcmp(type, "cgroup") && strcmp(type, "cgroup2")))
+			continue;
+		padded = xfmt(",%s,", opts);
+		wanted = xfmt(",%s,", controller ? controller : "rw");
+		if (!strstr(padded, wanted))
+			continue;
+		*ret_v2 = strcmp(type, "cgroup2") == 0;
+		return str_fmt(dir, 256, "%s", target) == 0 &&
+		       str_fmt(options, 256, "%s", padded) == 0;
+	}
+	return false;
+}
+
+/* "3:cpu,cpuacct:/x" -> "/x", for the hierarchy whose mount options name all of the line's controllers. */
+static bool find_own_group(const char *options, bool v2, char group[512])
+{
+	AUTO(buf_clear) struct buf text = BUF_INIT;
+	char *line, *rest;
+
+	if (file_read(AT_FDCWD, "/proc/self/cgroup", 1 << 16, &text, NULL) < 0)
+		return false;
+	rest = text.data;
+	while (rest && (line = strsep(&rest, "\n")) && *line) {
+		const char *id = strsep(&line, ":"), *names = strsep(&line, ":");
+		auto_free char *wanted = names ? xfmt(",%s,", names) : NULL;
+
+		if (!line)
+			continue;
+		if (v2 ? strcmp(id, "0") == 0 : *names && strstr(options, wanted))
+			return str_fmt(group, 512, "%s", line) == 0;
+	}
+	return false;
+}
+
+/* Moves this process to where it is. On vanilla 2.6.32 cgroup.procs can be opened, yet says EINVAL to every write. */
+bool probe_cgroup_procs(struct answer *a)
+{
+	char options[256], path[1024], pid[16];
+	struct place p;
+	auto_fd int fd = -1;
+	bool v2;
+
+	if (!find_mount(NULL, p.dir, options, &v2) || !find_own_group(options, v2, p.group))
+		return probe_no(a, "no cgroup file system is mounted");
+	(void)str_fmt(path, sizeof(path), "%s%s/cgroup.procs", p.dir,
+		      strcmp(p.group, "/") ? p.group : "");
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return probe_failed(a, "open cgroup.procs");
+	(void)str_fmt(pid, sizeof(pid), "%d", (int)getpid());
+	return probe_result(a, write(fd, pid, strlen(pid)), "write cgroup.procs");
+}
+
+bool probe_clone_children(struct answer *a)
+{
+	char dir[256], options[256], path[300];
+	bool v2;
+
+	if (!find_mount("cpuset", dir, options, &v2))
+		return probe_no(a, "no cpuset hierarchy of version 1 is mounted");
+	(void)str_fmt(path, sizeof(path), "%s/cgroup.clone_children", dir);
+	return probe_result(a, access(path, W_OK), "cgroup.clone_children");
+}
+
+/* ---- security modules ---- */
+
+bool probe_apparmor(struct answer *a)
+{
+	static const char path[] = "/sys/module/apparmor/parameters/enabled";
+	AUTO(buf_clear) struct buf text = BUF_INIT;
+
+	if (file_read(AT_FDCWD, path, 64, &text, NULL) < 0)
+		return probe_no(a, "the kernel has no AppArmor");
+	if (buf_cstr(&text)[0] != 'Y')
+		return probe_no(a, "AppArmor is switched off");
+	return probe_yes(a, "AppArmor is on");
+}
+
+bool probe_selinux(struct answer *a)
+{
+	if (access("/sys/fs/selinux/enforce", F_OK) && access("/selinux/enforce", F_OK))
+		return probe_no(a, "SELinux is not there or switched off");
+	return probe_yes(a, "SELinux is on");
+}
+
+/* ---- network ---- */
+
+bool probe_ipv6(struct answer *a)
+{
+	auto_fd int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return probe_failed(a, "socket(AF_INET6)");
+	return probe_result(a, access("/proc/net/if_inet6", F_OK), "/proc/net/if_inet6");
+}
+
+bool probe_route_localnet(struct answer *a)
+{
+	return probe_result(a, access("/proc/sys/net/ipv4/conf/all/route_localnet", F_OK),
+			    "/proc/sys/net/ipv4/conf/all/route_localnet");
+}
