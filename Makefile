@@ -231,6 +231,46 @@ check-unit: $(dev_tests)
 check-integration: all
 	$(Q)tests/run --build build integration
 
+# With the features hidden that 2.6.32 lacks and that have a substitute already.
+OLD := subreaper,pidfd,clone3,clone-into-cgroup,openat2,o-path,o-tmpfile,close-range,memfd,statx,renameat2,copy-file-range,getrandom,pivot-root,$\
+	overlay,new-mount-api,mount-setattr,ns-cgroup,ns-time,setns-pidfd,cpuset-clone-children,ambient-caps
+check-old: all
+	$(Q)POUCH_HIDE=$(OLD) tests/run --build build integration
+
+asan: setup
+	$(Q)$(MAKE) --no-print-directory $(programs:%=build/asan/%) $(asan_tests)
+	$(Q)TEST_SECONDS=3600 tests/run --build build/asan unit fuzz integration
+
+# Each fuzzer for FUZZ_SECONDS; FUZZ=f_NAME for one. What they find is kept in build/fuzz; the corpus grows there, not in the repository.
+FUZZ_SECONDS ?= 600
+FUZZ         ?= $(fuzzers)
+fuzz: setup
+	$(Q)$(MAKE) --no-print-directory $(FUZZ:%=build/fuzz/tests/%)
+	$(Q)set -e; for f in $(FUZZ); do \
+		corpus=build/fuzz/corpus/$${f#f_}; mkdir -p $$corpus; echo "  FUZZ  $$f, $(FUZZ_SECONDS) s"; \
+		build/fuzz/tests/$$f -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=2048 -artifact_prefix=build/fuzz/$$f- \
+			-verbosity=0 -print_final_stats=1 $$corpus tests/fuzz/corpus/$${f#f_}; \
+	done
+
+demo: setup
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tests/demo build
+
+bench: setup
+	$(Q)$(MAKE) --no-print-directory static
+	$(Q)tests/bench/run build/static
+
+# The release programs where "make static" made them, otherwise those of the development build.
+install: all
+	$(Q)from=build; [ ! -x build/static/pouchd ] || from=build/static; set -e; \
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(SYSCONFDIR)/pouch; \
+	for p in $(programs); do install -m 755 $$from/$$p $(DESTDIR)$(PREFIX)/bin/; done; \
+	install -m 644 docs/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/; \
+	install -m 644 docs/*.8 $(DESTDIR)$(PREFIX)/share/man/man8/; \
+	install -d $(DESTDIR)$(PREFIX)/share/pouch; \
+	install -m 644 compat/profile.xml $(DESTDIR)$(PREFIX)/share/pouch/; \
+	[ -e $(DESTDIR)$(SYSCONFDIR)/pouch/config.json ] || echo '{}' >$(DESTDIR)$(SYSCONFDIR)/pouch/config.json
+
 lint: all
 	$(Q)tests/run --build build lint
 

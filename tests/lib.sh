@@ -234,10 +234,10 @@ registry_stop() {
 	process_ends "$registry_pid" 10
 }
 
-# registry_push ARCHIVE NAME: a docker-archive into the registry that was started last
+# registry_push ARCHIVE NAME:TAG [gzip|zstd|none]: a docker-archive into the registry that was started last
 registry_push() {
-	needs skopeo
-	skopeo copy -q --insecure-policy --dest-tls-verify=false "docker-archive:$1" "docker://$registry/$2"
+	needs curl
+	sh "$tests/registry-push" "$1" "$registry" "${2%:*}" "${2##*:}" "${3:-gzip}"
 }
 
 # ---- the end -------------------------------------------------------------------------------------------------------------------
