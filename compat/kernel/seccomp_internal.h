@@ -20,6 +20,8 @@ extern const struct seccomp_word seccomp_action_words[];
 extern const struct seccomp_word seccomp_flag_words[];
 int seccomp_word_find(const struct seccomp_word *words, const char *name, uint32_t *ret);
 
+extern const struct json_table seccomp_arg_table;
+
 /* The return value of an action: SECCOMP_RET_ERRNO | 1, ... @errno_ret unset: EPERM where the action has a value. */
 int seccomp_action_value(const char *action, const struct opt_u64 *errno_ret, uint32_t *ret, struct err *err);
 
