@@ -47,6 +47,7 @@ enum layer_whiteouts {
 
 /* A layer's directory does not hold its parents' content: they may be unpacked later, or at the same time. */
 bool storage_layers_are_independent(const struct storage *s);
+/* Is it there, to be used? A removal that waits for the layer's last user is taken back. */
 bool storage_layer_exists(struct storage *s, const char *chain_id);
 
 /*

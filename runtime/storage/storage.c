@@ -1,0 +1,226 @@
+/*
+ * storage - the choice of a driver, and the directories that all drivers share
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "compat/base/fd.h"
+#include "compat/base/path.h"
+#include "compat/base/proc.h"
+#include "runtime/storage/internal.h"
+
+/* Best first. */
+static const struct storage_driver *const drivers[] = {&storage_overlay, &storage_btrfs, &storage_copy};
+
+static const char *const aliases[][2] = {
+	{"overlayfs", "overlay"}, {"overlay2", "overlay"}, {"vfs", "copy"}, {"native", "copy"}};
+
+static const char *driver_name(const char *name)
+{
+	for (size_t i = 0; name && i < ARRAY_SIZE(aliases); i++) {
+		if (strcmp(name, aliases[i][0]) == 0)
+			return aliases[i][1];
+	}
+	return name;
+}
+
+static struct fit probe_in(const char *home, const struct storage_driver *driver)
+{
+	auto_free char *dir = xfmt("%s/.probe-%s-%d", home, driver->name, (int)getpid());
+	struct fit f;
+
+	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+		f = fit(FIT_NO, "%s: %s", dir, strerror(errno));
+	else
+		f = driver->probe(dir);
+	(void)rmdir(dir);	/* the probe leaves it empty */
+	f.name = driver->name;
+	return f;
+}
+
+size_t storage_fits(const char *home, struct fit *rows, size_t max)
+{
+	size_t n = 0;
+
+	for (; n < ARRAY_SIZE(drivers) && n < max; n++)
+		rows[n] = probe_in(home, drivers[n]);
+	return n;
+}
+
+int storage_hex(const char *chain_id, const char **ret, struct err *err)
+{
+	const char *hex = str_skip(chain_id, "sha256:");
+
+	if (!hex || !str_is_hex(hex, 64, 64))
+		return err_set(err, ERR_INVALID, "'%.100s' is not a chain ID", chain_id);
+	*ret = hex;
+	return 0;
+}
+
+int storage_tmp_create(struct storage *s, char **ret_name, int *ret_fd, struct err *err)
+{
+	auto_free char *path = NULL;
+	uint64_t number;
+	int fd;
+
+	pthread_mutex_lock(&s->lock);
+	number = s->next_tmp++;
+	pthread_mutex_unlock(&s->lock);
+	path = xfmt("tmp/%" PRIu64, number);
+	if (mkdirat(s->dirfd, path, 0700) < 0)
+		return err_sys(err, errno, "create directory '%s/%s'", s->dir, path);
+	fd = openat(s->dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(err, errno, "open directory '%s/%s'", s->dir, path);
+	*ret_name = xstrdup(path + strlen("tmp/"));
+	*ret_fd = fd;
+	return 0;
+}
+
+void storage_tmp_discard(struct storage *s, const char *name)
+{
+	auto_fd int tmp = openat(s->dirfd, "tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (tmp >= 0)
+		(void)s->driver->discard(s, tmp, name, NULL);
+}
+
+int storage_retire(struct storage *s, const char *dir, const char *name, struct err *err)
+{
+	auto_free char *from = xfmt("%s/%s", dir, name);
+	auto_free char *to = NULL;
+	auto_fd int tmp = -1;
+	uint64_t number;
+
+	pthread_mutex_lock(&s->lock);
+	number = s->next_tmp++;
+	pthread_mutex_unlock(&s->lock);
+	to = xfmt("tmp/%" PRIu64, number);
+	if (renameat(s->dirfd, from, s->dirfd, to) < 0)
+		return errno == ENOENT ? 0 : err_sys(err, errno, "remove '%s/%s'", s->dir, from);
+	tmp = openat(s->dirfd, "tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (tmp < 0)
+		return err_sys(err, errno, "open '%s/tmp'", s->dir);
+	return s->driver->discard(s, tmp, to + strlen("tmp/"), err);
+}
+
+/* What a killed process left. Failures are met again, and told, when the name is needed. */
+static int empty_tmp(struct storage *s, struct err *err)
+{
+	auto_closedir DIR *dir = NULL;
+	struct dirent *e;
+	int fd = openat(s->dirfd, "tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	dir = fd < 0 ? NULL : fdopendir(fd);
+	if (!dir)
+		return err_sys(err, errno, "open '%s/tmp'", s->dir);
+	while ((e = readdir(dir))) {
+		uint64_t number;
+
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+			continue;
+		if (s->driver->discard(s, fd, e->d_name, NULL) < 0 && str_u64(e->d_name, 10, &number) == 0 &&
+		    number >= s->next_tmp)
+			s->next_tmp = number + 1;
+	}
+	return 0;
+}
+
+static int open_dirs(struct storage *s, struct err *err)
+{
+	static const char *const names[] = {"tmp", "layers", "rootfs"};
+	auto_free char *lock = path_join(s->dir, "lock");
+	int rc;
+
+	if (mkdir(s->dir, 0700) < 0 && errno != EEXIST)
+		return err_sys(err, errno, "create directory '%s'", s->dir);
+	s->dirfd = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (s->dirfd < 0)
+		return err_sys(err, errno, "open directory '%s'", s->dir);
+	rc = file_lock(lock, false, &s->lock_fd, err);
+	if (rc == -EWOULDBLOCK)
+		return err_set(err, ERR_CONFLICT, "'%s' is in use by another process", s->dir);
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (mkdirat(s->dirfd, names[i], 0700) < 0 && errno != EEXIST)
+			return err_sys(err, errno, "create directory '%s/%s'", s->dir, names[i]);
+	}
+	return 0;
+}
+
+int storage_open(const char *home, const char *driver, struct storage **ret, struct err *err)
+{
+	AUTO(storage_close) struct storage *s = NULL;
+	struct fit rows[ARRAY_SIZE(drivers)];
+	auto_free char *clean = realpath(home, NULL);
+	size_t n;
+	int rc;
+
+	if (!clean)
+		return err_sys(err, errno, "open home '%s'", home);
+	n = storage_fits(clean, rows, ARRAY_SIZE(rows));
+	rc = fit_best(rows, n, driver_name(driver), "storage driver", err);
+	if (rc < 0)
+		return rc;
+	s = xcalloc(1, sizeof(*s));
+	s->dirfd = s->lock_fd = -1;
+	s->next_link = 1;
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_mutex_init(&s->sync_lock, NULL);
+	s->driver = drivers[rc];
+	s->dir = path_join(clean, s->driver->name);
+	rc = proc_boot_id(s->boot_id, err);
+	if (rc == 0)
+		rc = open_dirs(s, err);
+	if (rc == 0)
+		rc = empty_tmp(s, err);
+	if (rc == 0)
+		rc = layers_load(s, err);
+	if (rc == 0)
+		rc = rootfs_load(s, err);
+	if (rc < 0)
+		return err_wrap(err, rc, "open storage");
+	*ret = take(s);
+	return 0;
+}
+
+void storage_close(struct storage *s)
+{
+	if (!s)
+		return;
+	VEC_EACH(l, &s->layers)
+		layer_free(*l);
+	VEC_FREE(&s->layers);
+	strmap_clear(&s->rootfs);
+	pthread_mutex_destroy(&s->lock);
+	pthread_mutex_destroy(&s->sync_lock);
+	if (s->lock_fd >= 0)
+		close(s->lock_fd);
+	if (s->dirfd >= 0)
+		close(s->dirfd);
+	free(s->dir);
+	free(s);
+}
+
+const char *storage_name(const struct storage *s)
+{
+	return s->driver->name;
+}
+
+void storage_status(struct storage *s, struct strmap *ret)
+{
+	auto_free char *layers = NULL;
+
+	pthread_mutex_lock(&s->lock);
+	layers = xfmt("%zu", s->layers.n);
+	pthread_mutex_unlock(&s->lock);
+	strmap_set(ret, "Backing Filesystem", storage_fs_name(s->dir));
+	strmap_set(ret, "Root Dir", s->dir);
+	strmap_set(ret, "Layers", layers);
+}

@@ -1,0 +1,548 @@
+/*
+ * t_storage - one contract for all storage drivers, on real file systems in loop devices
+ */
+#include "tests/unit/unit.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "compat/base/fd.h"
+#include "compat/base/path.h"
+#include "compat/base/proc.h"
+#include "compat/base/str.h"
+#include "runtime/storage/storage.h"
+
+static struct err err;
+static char work[64];		/* where the file systems are mounted */
+static char home[128];		/* of the test at hand */
+static const char *driver;	/* of the test at hand */
+
+#define CHAIN(c) "sha256:" c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c
+static const char *const a = CHAIN("0a"), *const b = CHAIN("0b"), *const c = CHAIN("0c");
+
+/* ---- the file systems ---- */
+
+static const struct backing {
+	const char *name;
+	const char *mkfs;	/* "" needs no device; NULL: a directory of the host */
+	bool btrfs;
+} backings[] = {
+	{"ext4", "mkfs.ext4 -q -F", false},
+	{"xfs", "mkfs.xfs -q -f", false},
+	{"btrfs", "mkfs.btrfs -q -f", true},
+	{"tmpfs", "", false},
+};
+
+static int shell(const char *fmt, ...)
+{
+	auto_free char *cmd = NULL;
+	va_list ap;
+	int status;
+
+	va_start(ap, fmt);
+	if (vasprintf(&cmd, fmt, ap) < 0)
+		abort();
+	va_end(ap);
+	char *argv[] = {"/bin/sh", "-c", cmd, NULL};
+
+	if (proc_run(argv, NULL, NULL, NULL, 60000, &status, &err) < 0)
+		return -1;
+	return proc_exit_code(status);
+}
+
+static bool backing_up(const struct backing *fs)
+{
+	if (shell("mkdir -p %s/%s", work, fs->name))
+		return false;
+	if (!*fs->mkfs)
+		return shell("mount -t %s none %s/%s", fs->name, work, fs->name) == 0;
+	return shell("cd %s && truncate -s 400M %s.img && %s %s.img && mount -o loop %s.img %s", work, fs->name,
+		     fs->mkfs, fs->name, fs->name, fs->name) == 0;
+}
+
+/* ---- words for the tests ---- */
+
+static struct storage *open_storage(void)
+{
+	struct storage *s = NULL;
+
+	assert_ok(storage_open(home, driver, &s, &err));
+	assert_string_equal(storage_name(s), driver);
+	return s;
+}
+
+static void put_file(int dirfd, const char *path, const char *text)
+{
+	assert_ok(file_write(dirfd, path, text, strlen(text), 0644, &err));
+}
+
+static void assert_file(const char *dir, const char *name, const char *want)
+{
+	auto_free char *path = path_join(dir, name);
+	AUTO(buf_clear) struct buf got = BUF_INIT;
+	int rc = file_read(AT_FDCWD, path, 4096, &got, &err);
+
+	if (!want) {
+		assert_int_equal(rc, -ENOENT);
+		return;
+	}
+	if (rc < 0)
+		fail_msg("%s", err.msg);
+	assert_string_equal(buf_cstr(&got), want);
+}
+
+/* What an unpacker does with ".wh.NAME" and ".wh..wh..opq". */
+static void white_out(const struct layer_writer *w, const char *path)
+{
+	if (layer_writer_whiteouts(w) == LAYER_WHITEOUTS_OVERLAY)
+		assert_int_equal(mknodat(layer_writer_fd(w), path, S_IFCHR, makedev(0, 0)), 0);
+	else
+		assert_ok(path_remove_tree_at(layer_writer_fd(w), path, &err));
+}
+
+static void make_opaque(const struct layer_writer *w, const char *path)
+{
+	int rc = mkdirat(layer_writer_fd(w), path, 0755);
+	auto_fd int fd = -1;
+
+	if (layer_writer_whiteouts(w) == LAYER_WHITEOUTS_OVERLAY) {
+		assert_int_equal(rc, 0);
+		fd = openat(layer_writer_fd(w), path, O_RDONLY | O_DIRECTORY);
+		assert_int_equal(fsetxattr(fd, "trusted.overlay.opaque", "y", 1, 0), 0);
+		return;
+	}
+	assert_int_equal(shell("rm -rf /proc/%d/fd/%d/%s/*", (int)getpid(), layer_writer_fd(w), path), 0);
+}
+
+static struct layer_writer *begin(struct storage *s, const char *parent)
+{
+	struct layer_writer *w = NULL;
+
+	assert_ok(storage_layer_begin(s, parent, &w, &err));
+	return w;
+}
+
+/* a: dir/one, dir/two, gone, opaque/old; b on a: no gone, another dir/two, opaque/new alone */
+static void make_two_layers(struct storage *s)
+{
+	struct layer_writer *w = begin(s, NULL);
+
+	assert_int_equal(mkdirat(layer_writer_fd(w), "dir", 0755), 0);
+	assert_int_equal(mkdirat(layer_writer_fd(w), "opaque", 0755), 0);
+	put_file(layer_writer_fd(w), "dir/one", "1");
+	put_file(layer_writer_fd(w), "dir/two", "2");
+	put_file(layer_writer_fd(w), "gone", "x");
+	put_file(layer_writer_fd(w), "opaque/old", "x");
+	assert_ok(storage_layer_commit(s, w, a, NULL, &err));
+
+	w = begin(s, a);
+	(void)mkdirat(layer_writer_fd(w), "dir", 0755);	/* is there where layers are whole */
+	put_file(layer_writer_fd(w), "dir/two", "two");
+	white_out(w, "gone");
+	make_opaque(w, "opaque");
+	put_file(layer_writer_fd(w), "opaque/new", "n");
+	assert_int_equal(fchmod(layer_writer_fd(w), 0751), 0);
+	assert_ok(storage_layer_commit(s, w, b, a, &err));
+}
+
+static void mount_rootfs(struct storage *s, const char *id, const char *top, char **ret)
+{
+	assert_ok(storage_rootfs_create(s, id, top, &err));
+	assert_ok(storage_rootfs_mount(s, id, NULL, ret, &err));
+}
+
+static unsigned int entries(const char *name)
+{
+	auto_free char *path = xfmt("%s/%s/%s", home, driver, name);
+	auto_closedir DIR *dir = opendir(path);
+	unsigned int n = 0;
+	struct dirent *e;
+
+	assert_non_null(dir);
+	while ((e = readdir(dir)))
+		n += e->d_name[0] != '.';
+	return n;
+}
+
+/* ---- the contract ---- */
+
+static void a_rootfs_shows_all_layers_below(void **state)
+{
+	AUTO(storage_close) struct storage *s = open_storage();
+	auto_free char *path = NULL, *again = NULL;
+	struct stat st;
+
+	make_two_layers(s);
+	mount_rootfs(s, "one", b, &path);
+	assert_file(path, "dir/one", "1");
+	assert_file(path, "dir/two", "two");
+	assert_file(path, "gone", NULL);
+	assert_file(path, "opaque/old", NULL);
+	assert_file(path, "opaque/new", "n");
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0751);
+	assert_ok(storage_rootfs_mount(s, "one", NULL, &again, &err));
+	assert_string_equal(path, again);
+	assert_ok(storage_rootfs_remove(s, "one", &err));
+	assert_int_equal(entries("rootfs"), 0);
+	assert_int_equal(entries("tmp"), 0);
+}
+
+static void containers_do_not_see_each_others_writes(void **state)
+{
+	AUTO(storage_close) struct storage *s = open_storage();
+	auto_free char *one = NULL, *two = NULL;
+	auto_fd int fd = -1;
+	uint64_t bytes, inodes;
+
+	make_two_layers(s);
+	mount_rootfs(s, "one", b, &one);
+	mount_rootfs(s, "two", b, &two);
+	fd = open(one, O_RDONLY | O_DIRECTORY);
+	put_file(fd, "dir/one", "changed");
+	put_file(fd, "own", "own");
+	assert_int_equal(unlinkat(fd, "dir/two", 0), 0);
+	assert_file(two, "dir/one", "1");
+	assert_file(two, "dir/two", "two");
+	assert_file(two, "own", NULL);
+	assert_ok(storage_rootfs_usage(s, "one", &bytes, &inodes, &err));
+	assert_true(inodes >= 3);
+
+	/* The layer is as it was, for the next. */
+	close(fd_take(&fd));
+	assert_ok(storage_rootfs_remove(s, "one", &err));
+	free(take(one));
+	mount_rootfs(s, "one", b, &one);
+	assert_file(one, "dir/one", "1");
+	assert_file(one, "own", NULL);
+	assert_ok(storage_rootfs_remove(s, "one", &err));
+	assert_ok(storage_rootfs_remove(s, "two", &err));
+}
+
+static void writes_stay_over_an_unmount_and_a_restart(void **state)
+{
+	struct storage *s = open_storage();
+	auto_free char *path = NULL;
+	auto_fd int fd = -1;
+
+	make_two_layers(s);
+	mount_rootfs(s, "one", b, &path);
+	fd = open(path, O_RDONLY | O_DIRECTORY);
+	put_file(fd, "own", "own");
+	close(fd_take(&fd));
+	assert_ok(storage_rootfs_umount(s, "one", &err));
+	assert_ok(storage_rootfs_umount(s, "one", &err));
+	storage_close(s);
+
+	s = open_storage();
+	assert_true(storage_rootfs_exists(s, "one"));
+	assert_true(storage_layer_exists(s, b));
+	free(take(path));
+	assert_ok(storage_rootfs_mount(s, "one", NULL, &path, &err));
+	assert_file(path, "own", "own");
+	assert_file(path, "dir/two", "two");
+	assert_ok(storage_rootfs_remove(s, "one", &err));
+	storage_close(s);
+}
+
+static void a_layer_in_use_goes_with_its_last_user(void **state)
+{
+	AUTO(storage_close) struct storage *s = open_storage();
+	auto_free char *path = NULL;
+
+	make_two_layers(s);
+	mount_rootfs(s, "one", b, &path);
+	assert_ok(storage_layer_remove(s, a, &err));
+	assert_ok(storage_layer_remove(s, b, &err));
+	assert_int_equal(entries("layers"), 2);
+	assert_file(path, "dir/one", "1");
+	assert_ok(storage_rootfs_remove(s, "one", &err));
+	assert_int_equal(entries("layers"), 0);
+	assert_int_equal(entries("tmp"), 0);
+	assert_ok(storage_layer_remove(s, b, &err));
+}
+
+static void a_pending_removal_is_taken_back_by_a_new_user(void **state)
+{
+	AUTO(storage_close) struct storage *s = open_storage();
+
+	make_two_layers(s);
+	assert_ok(storage_layer_remove(s, a, &err));	/* b is above it */
+	assert_true(storage_layer_exists(s, a));
+	assert_ok(storage_layer_remove(s, b, &err));
+	assert_int_equal(entries("layers"), 1);
+}
+
+static void the_faster_of_two_writers_wins(void **state)
+{
+	AUTO(storage_close) struct storage *s = open_storage();
+	struct layer_writer *one = begin(s, NULL), *two = begin(s, NULL);
+
+	put_file(layer_writer_fd(one), "f", "one");
+	put_file(layer_writer_fd(two), "f", "two");
+	assert_ok(storage_layer_commit(s, two, a, NULL, &err));
+	assert_ok(storage_layer_commit(s, one, a, NULL, &err));
+	assert_int_equal(entries("layers"), 1);
+	assert_int_equal(entries("tmp"), 0);
+}
+
+static void an_aborted_layer_leaves_nothing(void **state)
+{
+	AUTO(storage_close) struct storage *s = open_storage();
+	struct layer_writer *w = begin(s, NULL);
+
+	put_file(layer_writer_fd(w), "f", "x");
+	storage_layer_abort(s, w);
+	assert_int_equal(entries("tmp"), 0);
+	w = begin(s, NULL);
+	assert_refused(storage_layer_commit(s, w, b, a, &err), ERR_NOT_FOUND);
+	assert_refused(storage_rootfs_create(s, "one", b, &err), ERR_NOT_FOUND);
+	assert_int_equal(entries("tmp"), 0);
+	assert_int_equal(entries("layers"), 0);
+	assert_int_equal(entries("rootfs"), 0);
+}
+
+static void what_a_killed_process_left_is_removed_at_open(void **state)
+{
+	pid_t pid = fork();
+	struct storage *s;
+	int status;
+
+	if (pid == 0) {
+		s = open_storage();
+		put_file(layer_writer_fd(begin(s, NULL)), "f", "x");
+		raise(SIGKILL);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(entries("tmp"), 1);
+	s = open_storage();
+	assert_int_equal(entries("tmp"), 0);
+	storage_close(s);
+}
+
+static void unsafe_layers_of_an_earlier_boot_are_dropped(void **state)
+{
+	struct storage *s = open_storage();
+
+	make_two_layers(s);
+	assert_ok(storage_sync(s, &err));
+	assert_ok(storage_layer_commit(s, begin(s, b), c, b, &err));
+	storage_close(s);
+	assert_int_equal(shell("sed -i 's/\"boot\":\"[^\"]*\"/\"boot\":\"another\"/' %s/%s/layers/*/layer.json",
+			       home, driver), 0);
+	s = open_storage();
+	assert_true(storage_layer_exists(s, a));
+	assert_true(storage_layer_exists(s, b));
+	assert_false(storage_layer_exists(s, c));
+	storage_close(s);
+
+	/* Without its mark the lowest is not trusted, and takes what is above with it. */
+	assert_int_equal(shell("rm %s/%s/layers/0a*/synced", home, driver), 0);
+	s = open_storage();
+	assert_false(storage_layer_exists(s, a));
+	assert_false(storage_layer_exists(s, b));
+	assert_int_equal(entries("layers"), 0);
+	storage_close(s);
+}
+
+static void a_home_has_one_user(void **state)
+{
+	AUTO(storage_close) struct storage *s = open_storage();
+	struct storage *other = NULL;
+
+	assert_refused(storage_open(home, driver, &other, &err), ERR_CONFLICT);
+}
+
+static void bad_ids_are_refused(void **state)
+{
+	AUTO(storage_close) struct storage *s = open_storage();
+	struct layer_writer *w = NULL;
+
+	assert_refused(storage_rootfs_create(s, "../x", NULL, &err), ERR_INVALID);
+	assert_refused(storage_rootfs_create(s, "one", "sha256:../..", &err), ERR_INVALID);
+	assert_refused(storage_layer_begin(s, "x", &w, &err), ERR_INVALID);
+	assert_ok(storage_rootfs_create(s, "one", NULL, &err));
+	assert_refused(storage_rootfs_create(s, "one", NULL, &err), ERR_CONFLICT);
+	assert_ok(storage_rootfs_remove(s, "one", &err));
+	assert_ok(storage_rootfs_remove(s, "one", &err));
+}
+
+static void images_may_have_many_layers(void **state)
+{
+	AUTO(storage_close) struct storage *s = open_storage();
+	unsigned int count = strcmp(driver, "overlay") == 0 ? 300 : 20;
+	char chain[80] = "", parent[80];
+	auto_free char *path = NULL;
+
+	for (unsigned int i = 0; i < count; i++) {
+		struct layer_writer *w;
+		char name[32];
+
+		strcpy(parent, chain);
+		snprintf(chain, sizeof(chain), "sha256:%064x", i + 1);
+		snprintf(name, sizeof(name), "f%u", i);
+		w = begin(s, i ? parent : NULL);
+		put_file(layer_writer_fd(w), name, name);
+		assert_ok(storage_layer_commit(s, w, chain, i ? parent : NULL, &err));
+	}
+	mount_rootfs(s, "one", chain, &path);
+	assert_file(path, "f0", "f0");
+	assert_file(path, count == 300 ? "f299" : "f19", count == 300 ? "f299" : "f19");
+	assert_ok(storage_rootfs_remove(s, "one", &err));
+}
+
+/* ---- the choice ---- */
+
+static void the_best_driver_is_chosen_and_a_named_one_is_not_replaced(void **state)
+{
+	struct storage *s = NULL;
+	struct fit rows[8];
+	size_t n;
+
+	snprintf(home, sizeof(home), "%s/ext4/choice", work);
+	assert_int_equal(mkdir(home, 0700), 0);
+	assert_ok(storage_open(home, NULL, &s, &err));
+	assert_string_equal(storage_name(s), "overlay");
+	storage_close(s);
+	assert_ok(storage_open(home, "overlayfs", &s, &err));
+	assert_string_equal(storage_name(s), "overlay");
+	storage_close(s);
+	assert_refused(storage_open(home, "btrfs", &s, &err), ERR_UNSUPPORTED);
+	assert_non_null(strstr(err.msg, "not btrfs"));
+	assert_refused(storage_open(home, "zfs", &s, &err), ERR_INVALID);
+	n = storage_fits(home, rows, ARRAY_SIZE(rows));
+	assert_int_equal(n, 3);
+	for (size_t i = 0; i < n; i++)
+		assert_true(rows[i].name && rows[i].reason[0]);
+}
+
+static void a_home_on_overlay_falls_back_to_copies_and_says_why(void **state)
+{
+	struct storage *s = NULL;
+	struct fit rows[8];
+
+	assert_int_equal(shell("cd %s/ext4 && mkdir lo up wo me && mount -t overlay -o lowerdir=lo,upperdir=up,workdir=wo overlay me",
+			       work), 0);
+	snprintf(home, sizeof(home), "%s/ext4/me", work);
+	assert_ok(storage_open(home, NULL, &s, &err));
+	storage_fits(home, rows, ARRAY_SIZE(rows));
+	print_message("overlay on overlay: %d: %s\n", rows[0].score, rows[0].reason);
+	if (rows[0].score == FIT_NO) {
+		assert_string_equal(storage_name(s), "copy");
+		assert_non_null(strstr(rows[0].reason, "overlayfs"));
+	}
+	storage_close(s);
+	assert_int_equal(shell("umount %s/ext4/me", work), 0);
+}
+
+static void a_home_whose_path_confuses_overlayfs_works(void **state)
+{
+	auto_free char *path = NULL;
+	struct storage *s;
+
+	driver = "overlay";
+	snprintf(home, sizeof(home), "%s/ext4/a:b,c\\d", work);
+	assert_int_equal(mkdir(home, 0700), 0);
+	s = open_storage();
+	make_two_layers(s);
+	mount_rootfs(s, "one", b, &path);
+	assert_file(path, "dir/one", "1");
+	assert_ok(storage_rootfs_remove(s, "one", &err));
+	storage_close(s);
+}
+
+static int home_up(void **state)
+{
+	return mkdir(home, 0700);
+}
+
+static int home_down(void **state)
+{
+	/* What a failed test left mounted, and the subvolumes. */
+	return shell("for m in $(awk '{print $2}' /proc/mounts | grep '^%s/'); do umount $m; done; rm -rf %s", home, home);
+}
+
+#define CONTRACT(f) cmocka_unit_test_setup_teardown(f, home_up, home_down)
+
+static int run_contract(const struct backing *fs, const char *name)
+{
+	const struct CMUnitTest tests[] = {
+		CONTRACT(a_rootfs_shows_all_layers_below),
+		CONTRACT(containers_do_not_see_each_others_writes),
+		CONTRACT(writes_stay_over_an_unmount_and_a_restart),
+		CONTRACT(a_layer_in_use_goes_with_its_last_user),
+		CONTRACT(a_pending_removal_is_taken_back_by_a_new_user),
+		CONTRACT(the_faster_of_two_writers_wins),
+		CONTRACT(an_aborted_layer_leaves_nothing),
+		CONTRACT(what_a_killed_process_left_is_removed_at_open),
+		CONTRACT(unsafe_layers_of_an_earlier_boot_are_dropped),
+		CONTRACT(a_home_has_one_user),
+		CONTRACT(bad_ids_are_refused),
+		CONTRACT(images_may_have_many_layers),
+	};
+	char title[64];
+
+	snprintf(title, sizeof(title), "%s on %s", name, fs->name);
+	print_message("%s\n", title);
+	driver = name;
+	snprintf(home, sizeof(home), "%s/%s/home", work, fs->name);
+	return cmocka_run_group_tests_name(title, tests, NULL, NULL);
+}
+
+static int run_choice(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_best_driver_is_chosen_and_a_named_one_is_not_replaced),
+		cmocka_unit_test(a_home_on_overlay_falls_back_to_copies_and_says_why),
+		cmocka_unit_test(a_home_whose_path_confuses_overlayfs_works),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+static int run_all(void)
+{
+	int failed = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(backings); i++) {
+		const struct backing *fs = &backings[i];
+
+		if (!backing_up(fs)) {
+			print_message("SKIP %s: no mkfs for it, or the kernel cannot mount it\n", fs->name);
+			continue;
+		}
+		failed += run_contract(fs, "overlay");
+		failed += run_contract(fs, "copy");
+		if (fs->btrfs)
+			failed += run_contract(fs, "btrfs");
+		if (strcmp(fs->name, "ext4") == 0)
+			failed += run_choice();
+	}
+	return failed;
+}
+
+int main(void)
+{
+	int failed;
+
+	if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0) {
+		print_message("SKIP: mounting needs root\n");
+		return 77;
+	}
+	mount("", "/", "", MS_REC | MS_PRIVATE, "");
+	snprintf(work, sizeof(work), "/tmp/pouch-t_storage-%d", (int)getpid());
+	if (mkdir(work, 0700) < 0)
+		return 1;
+	failed = run_all();
+	shell("for m in $(awk '{print $2}' /proc/mounts | grep '^%s/' | sort -r); do umount $m; done; rm -rf %s", work, work);
+	return failed;
+}
