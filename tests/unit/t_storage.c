@@ -517,7 +517,7 @@ static int run_all(void)
 		const struct backing *fs = &backings[i];
 
 		if (!backing_up(fs)) {
-			print_message("SKIP %s: no mkfs for it, or the kernel cannot mount it\n", fs->name);
+			printf("ok 1 - %s # SKIP no mkfs for it, or the kernel cannot mount it\n", fs->name);
 			continue;
 		}
 		failed += run_contract(fs, "overlay");
@@ -535,8 +535,8 @@ int main(void)
 	int failed;
 
 	if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0) {
-		print_message("SKIP: mounting needs root\n");
-		return 77;
+		printf("ok 1 - contract # SKIP mounting needs root\n");
+		return 0;
 	}
 	mount("", "/", "", MS_REC | MS_PRIVATE, "");
 	snprintf(work, sizeof(work), "/tmp/pouch-t_storage-%d", (int)getpid());

@@ -1,0 +1,54 @@
+/*
+ * blob - inside of image: contents on disk by digest
+ *
+ * A blob grows in partial/HEX, from where a broken download goes on, and moves to blobs/sha256/HEX when the image that
+ * it belongs to is recorded.
+ */
+#ifndef RUNTIME_IMAGE_BLOB_H
+#define RUNTIME_IMAGE_BLOB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "compat/base/auto.h"
+#include "compat/base/buf.h"
+#include "compat/base/err.h"
+#include "runtime/image/digest.h"
+
+#define BLOBS_DIR   "blobs/sha256"
+#define PARTIAL_DIR "partial"
+#define PARTIAL_AGE_SECONDS (7 * 24 * 3600)
+
+/* @dirfd is HOME/image in all calls. */
+
+/* A file that grows; its digest is taken on the way. */
+struct blob_writer;
+
+/* Go on with what is there of @digest, or begin. The bytes there are read once, given to @sink (may be NULL) and digested. */
+typedef int (*blob_sink)(void *arg, const void *data, size_t len);
+int blob_resume(int dirfd, const char *digest, blob_sink sink, void *arg, struct blob_writer **ret,
+		struct err *err);
+/* A new one whose digest is not known yet. */
+int blob_begin(int dirfd, uint64_t number, struct blob_writer **ret, struct err *err);
+int blob_write(struct blob_writer *w, const void *data, size_t len, struct err *err);
+uint64_t blob_size(const struct blob_writer *w);
+/* Start over: what was written is wrong or cannot be continued. */
+int blob_restart(struct blob_writer *w, struct err *err);
+/* The digest of all; its file is partial/HEX from now on. */
+int blob_finish(struct blob_writer *w, char ret[DIGEST_SIZE], struct err *err);
+/* Leaves the file when @keep. */
+void blob_writer_free(struct blob_writer *w, bool keep);
+
+/* Small ones at once. */
+int blob_put(int dirfd, const void *data, size_t len, char ret[DIGEST_SIZE], struct err *err);
+
+/* partial/ -> blobs/. One that is there already is fine. */
+int blob_settle(int dirfd, const char *digest, struct err *err);
+/* From either place; ERR_NOT_FOUND. */
+int blob_open(int dirfd, const char *digest, int *ret_fd, uint64_t *ret_size, struct err *err);
+/* Whole and checked. */
+int blob_read(int dirfd, const char *digest, size_t max, struct buf *ret, struct err *err);
+bool blob_exists(int dirfd, const char *digest);	/* settled */
+void blob_remove(int dirfd, const char *digest);	/* from both places */
+
+#endif
