@@ -47,8 +47,8 @@ enum shim_type {
 	SHIM_KILL,		/* shim_target */
 	SHIM_PAUSE,
 	SHIM_RESUME,
-	SHIM_UPDATE,		/* OCI linux.resources */
-	SHIM_STATE,		/* -> shim_state */
+	SHIM_UPDATE,		/* tail: OCI linux.resources */
+	SHIM_STATE,		/* -> SHIM_OK with a shim_state */
 	SHIM_WATCH,
 	SHIM_CLOSE_STDIN,	/* shim_target */
 	SHIM_DELETE,		/* the container is gone: answer, then the shim exits */
@@ -80,7 +80,6 @@ struct shim_reply {
 	int pid;		/* of the container or exec, on the host */
 	uint64_t session;	/* of attach and exec with a client */
 	struct log_position log;	/* attach: all that came before is in the log */
-	char *state;		/* raw JSON of a shim_state */
 };
 
 struct shim_failure {
@@ -91,7 +90,8 @@ struct shim_failure {
 
 struct shim_attach {
 	bool want_stdin, want_stdout, want_stderr;
-	char *detach_keys;	/* "ctrl-p,ctrl-q" when NULL; "" for none */
+	char *detach_keys;	/* "ctrl-a,x"; NULL or "": "ctrl-p,ctrl-q" */
+	bool no_detach;		/* no keys end the session */
 	bool hold;		/* nothing is sent before SHIM_RELEASE: the caller writes the log to the client first */
 };
 
@@ -100,7 +100,8 @@ struct shim_exec {
 	char *process;		/* raw JSON: OCI process object */
 	bool tty;
 	bool want_stdin, want_stdout, want_stderr;
-	char *detach_keys;
+	char *detach_keys;	/* as above */
+	bool no_detach;
 	bool detached;		/* no client; all output is dropped */
 	uint32_t width, height;
 };
