@@ -25,6 +25,14 @@ const char *hide_list(void)
 	return names;
 }
 
+static bool same(const char *a, const char *b, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (a[i] != b[i] && !(strchr("-_", a[i]) && strchr("-_", b[i])))
+			return false;
+	return true;
+}
+
 bool hidden(const char *feature)
 {
 	const char *p = hide_list();
@@ -33,7 +41,7 @@ bool hidden(const char *feature)
 	while (*p) {
 		size_t n = strcspn(p, ",");
 
-		if (n == len && memcmp(p, feature, len) == 0)
+		if (n == len && same(p, feature, n))
 			return true;
 		p += n;
 		p += *p == ',';

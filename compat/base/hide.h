@@ -2,7 +2,7 @@
  * hide - features that this process shall believe the kernel lacks.
  *
  * The environment variable POUCH_HIDE holds names with commas between ("openat2,pidfd"); it is read once. compat.xml adds
- * to the list by hide_add(). compat/kernel/feature.h lists the names and checks them; here any name is only compared.
+ * to the list by hide_add(). compat/kernel/feature.h lists the names and checks them; here any name is only compared. "-" and "_" are the same.
  */
 #ifndef COMPAT_BASE_HIDE_H
 #define COMPAT_BASE_HIDE_H

@@ -25,6 +25,7 @@ enum capability {
 	CAPABILITY_PROCESS_LIMIT,
 	CAPABILITY_MEMORY_LIMIT,
 	CAPABILITY_OOM_NOTICE,
+	CAPABILITY_DEVICE_ACCESS,
 	CAPABILITY_PAUSE,
 	CAPABILITY_CGROUP_ATTACH,	/* cgroup.procs, tasks */
 	CAPABILITY_EMPTY_CPUSET,	/* clone_children, copy */
@@ -64,6 +65,17 @@ int compat_init(const struct compat_options *options, struct err *err);
 /* "switch-root"; "make a directory the root of a container". */
 const char *capability_name(enum capability c);
 const char *capability_about(enum capability c);
+
+/* CAPABILITY_COUNT when there is none of that name. */
+enum capability capability_by_name(const char *name);
+/* The name of backend @i, NULL behind the last. */
+const char *capability_backend(enum capability c, size_t i);
+/* What a user loses by it, "" for nothing. */
+const char *capability_loses(enum capability c, size_t i);
+/* All backends of @c on this host, in the order of capability_backend(). Borrowed for the life of the process. */
+const struct fit *capability_rows(enum capability c, size_t *ret_count);
+/* The backend that the profile forces, or NULL. */
+const char *capability_forced(enum capability c);
 
 /*
  * The chosen backend: ->name, ->score, ->reason. Never NULL: where nothing works the score is FIT_NO and the reason says

@@ -141,6 +141,8 @@ static const struct row rows[FEATURE_COUNT] = {
 	    "the directory /sys/fs/cgroup"),
 	ROW(FEATURE_CGROUP_PROCS, "cgroup-procs", "3.0", PROCESS, probe_cgroup_procs,
 	    "moving a whole process by cgroup.procs"),
+	ROW(FEATURE_FREEZER, "freezer", "", HERE, probe_freezer,
+	    "stopping all of a cgroup at once"),
 	ROW(FEATURE_CPUSET_CLONE_CHILDREN, "cgroup-clone-children", "2.6.37", HERE,
 	    probe_clone_children, "a new cpuset inherits from its parent"),
 
@@ -148,6 +150,8 @@ static const struct row rows[FEATURE_COUNT] = {
 	    "no gain of rights by set-user-ID programs"),
 	ROW(FEATURE_SECCOMP_FILTER, "seccomp-filter", "3.5", PROCESS, probe_seccomp_filter,
 	    "system call filters"),
+	ROW(FEATURE_SECCOMP, "seccomp", "3.17", HERE, probe_seccomp,
+	    "seccomp(2): filters with flags; older kernels have prctl(2)"),
 	ROW_NEEDS(FEATURE_SECCOMP_NOTIFY, FEATURE_SECCOMP_FILTER, "seccomp-notify", "5.0", HERE,
 		  probe_seccomp_notify, "a supervisor answers system calls"),
 	ROW(FEATURE_AMBIENT_CAPS, "ambient-caps", "4.3", HERE, probe_ambient_caps,
@@ -184,11 +188,21 @@ const char *feature_since(enum feature f)
 	return rows[f].since;
 }
 
+/* As hidden() compares: "-" and "_" are the same. */
+static bool same_name(const char *a, const char *b)
+{
+	while (*a && (*a == *b || ((*a == '-' || *a == '_') && (*b == '-' || *b == '_')))) {
+		a++;
+		b++;
+	}
+	return !*a && !*b;
+}
+
 enum feature feature_by_name(const char *name)
 {
 	enum feature f = 0;
 
-	while (f < FEATURE_COUNT && strcmp(rows[f].name, name))
+	while (f < FEATURE_COUNT && !same_name(rows[f].name, name))
 		f++;
 	return f;
 }

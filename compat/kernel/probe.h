@@ -31,7 +31,7 @@ typedef bool probe_fn(struct answer *a);
 
 /* probe_process.c */
 probe_fn probe_subreaper, probe_pidfd, probe_clone3, probe_clone_into_cgroup, probe_prlimit,
-	probe_oom_score_adj, probe_no_new_privs, probe_seccomp_filter, probe_seccomp_notify,
+	probe_oom_score_adj, probe_no_new_privs, probe_seccomp_filter, probe_seccomp, probe_seccomp_notify,
 	probe_ambient_caps, probe_bpf;
 
 /* probe_ns.c */
@@ -53,6 +53,6 @@ bool probe_mount_prepare(struct answer *a);
 /* probe_host.c */
 probe_fn probe_btrfs, probe_device_mapper, probe_dm_thin, probe_dm_snapshot, probe_loop_control,
 	probe_cgroup_v1, probe_cgroup_v2, probe_sys_fs_cgroup, probe_cgroup_procs,
-	probe_clone_children, probe_apparmor, probe_selinux, probe_ipv6, probe_route_localnet;
+	probe_freezer, probe_clone_children, probe_apparmor, probe_selinux, probe_ipv6, probe_route_localnet;
 
 #endif

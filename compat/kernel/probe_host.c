@@ -214,6 +214,23 @@ bool probe_cgroup_procs(struct answer *a)
 	return probe_result(a, write(fd, pid, strlen(pid)), "write cgroup.procs");
 }
 
+/* Version 1 needs its controller; in version 2 every group but the root has the file. */
+bool probe_freezer(struct answer *a)
+{
+	char options[256], path[1024];
+	struct place p;
+	bool v2;
+
+	if (find_mount("freezer", p.dir, options, &v2))
+		return probe_yes(a, "version 1 at %s", p.dir);
+	if (!find_mount(NULL, p.dir, options, &v2) || !v2 || !find_own_group(options, v2, p.group))
+		return probe_no(a, "no hierarchy with a freezer is mounted");
+	(void)str_fmt(path, sizeof(path), "%s%s/cgroup.freeze", p.dir, p.group);
+	if (strcmp(p.group, "/") == 0)
+		return probe_yes(a, "version 2 at %s", p.dir);
+	return probe_result(a, access(path, F_OK), "cgroup.freeze");
+}
+
 bool probe_clone_children(struct answer *a)
 {
 	char dir[256], options[256], path[300];

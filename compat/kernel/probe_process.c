@@ -143,6 +143,16 @@ bool probe_seccomp_filter(struct answer *a)
 	return probe_yes(a, "prctl(PR_SET_SECCOMP)");
 }
 
+/* A program that is not there: EFAULT proves that the call would have read it. */
+bool probe_seccomp(struct answer *a)
+{
+	enum { SET_MODE_FILTER = 1 };
+
+	if (syscall(SYS_seccomp, SET_MODE_FILTER, 0, NULL) < 0 && errno != EFAULT)
+		return probe_failed(a, "seccomp");
+	return probe_yes(a, "seccomp");
+}
+
 bool probe_seccomp_notify(struct answer *a)
 {
 	uint32_t action = SECCOMP_RET_USER_NOTIF;

@@ -1,0 +1,313 @@
+/*
+ * capability - what the engine needs from a host, and which of several ways to it is taken.
+ */
+#include "compat/kernel/capability.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "compat/base/auto.h"
+#include "compat/kernel/capability_state.h"
+#include "compat/kernel/cgroup.h"
+#include "compat/kernel/feature.h"
+#include "compat/kernel/place.h"
+
+enum { BACKENDS_MAX = 4 };
+
+struct backend {
+	const char *name;
+	struct fit (*probe)(const struct backend *b);
+	const char *loses;		/* "" or what a user has to do without */
+	int score;			/* by_feature(), always() */
+	enum feature feature;		/* by_feature() */
+	enum cgroup_limit limit;	/* by_limit() */
+	struct fit (*at)(const char *home);	/* by_place() */
+};
+
+/* ---- how backends are probed ---- */
+
+static struct fit by_feature(const struct backend *b)
+{
+	return fit(feature_works(b->feature) ? b->score : FIT_NO, "%s", feature_reason(b->feature));
+}
+
+static struct fit always(const struct backend *b)
+{
+	return fit(b->score, "works on every kernel");
+}
+
+static struct fit by_place(const struct backend *b)
+{
+	return b->at(compat_home());
+}
+
+/* The row of that name, as the cgroup code sees this host. */
+static struct fit by_limit(const struct backend *b)
+{
+	struct fit rows[CGROUP_LIMIT_BACKENDS];
+	size_t n = cgroup_limit_rows(b->limit, rows);
+
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(rows[i].name, b->name) == 0)
+			return rows[i];
+	return n ? fit(FIT_NO, "%s", rows[0].reason) : fit(FIT_NO, "not known to the cgroup code");
+}
+
+/* Late 2.6.32 kernels of vendors join some kinds and not others. */
+static struct fit by_setns(const struct backend *b)
+{
+	static const struct {
+		enum feature make, join;
+		const char *name;
+	} kinds[] = {
+		{FEATURE_NS_NET, FEATURE_SETNS_NET, "net"}, {FEATURE_NS_MNT, FEATURE_SETNS_MNT, "mnt"},
+		{FEATURE_NS_PID, FEATURE_SETNS_PID, "pid"}, {FEATURE_NS_UTS, FEATURE_SETNS_UTS, "uts"},
+		{FEATURE_NS_IPC, FEATURE_SETNS_IPC, "ipc"}, {FEATURE_NS_USER, FEATURE_SETNS_USER, "user"},
+		{FEATURE_NS_CGROUP, FEATURE_SETNS_CGROUP, "cgroup"},
+	};
+	char can[64] = "", cannot[64] = "";
+
+	if (!feature_works(FEATURE_SETNS))
+		return fit(FIT_NO, "%s", feature_reason(FEATURE_SETNS));
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		char *list = feature_works(kinds[i].join) ? can : cannot;
+		size_t n = strlen(list);
+
+		/* What cannot be made need not be joined. */
+		if (list == cannot && !feature_works(kinds[i].make))
+			continue;
+		(void)snprintf(list + n, sizeof(can) - n, "%s%s", n ? " " : "", kinds[i].name);
+	}
+	if (!*can)
+		return fit(FIT_NO, "no kind can be joined: %s", feature_reason(FEATURE_SETNS_NET));
+	if (*cannot)
+		return fit(FIT_FALLBACK, "%s, but not %s", can, cannot);
+	return fit(FIT_NATIVE, "%s", can);
+}
+
+/* ---- the tables: native first, substitutes after ---- */
+
+#define FEATURE(name, f, score, loses) {(name), by_feature, (loses), (score), (f), 0, NULL}
+#define ALWAYS(name, score, loses)     {(name), always, (loses), (score), 0, 0, NULL}
+#define LIMIT(name, limit, loses)      {(name), by_limit, (loses), 0, 0, (limit), NULL}
+#define PLACE(name, at, loses)	       {(name), by_place, (loses), 0, 0, 0, (at)}
+
+static const struct {
+	const char *name, *about;
+	struct backend backends[BACKENDS_MAX];	/* ends with a name that is NULL */
+	const char *none;			/* where no backend exists: why */
+} rows[CAPABILITY_COUNT] = {
+	[CAPABILITY_EXIT_STATUS] = {
+		"exit-status", "learn how a container ended",
+		{FEATURE("subreaper", FEATURE_SUBREAPER, FIT_NATIVE, ""),
+		 ALWAYS("direct-parent", FIT_GOOD,
+			"other OCI runtimes (--runtime) cannot be used: only a container's direct parent "
+			"learns its exit status")},
+	},
+	[CAPABILITY_JOIN_NAMESPACES] = {
+		"join-namespaces", "enter a running container (exec, cp, top)",
+		{{"setns", by_setns, "", 0, FEATURE_SETNS, 0, NULL}},
+	},
+	[CAPABILITY_SWITCH_ROOT] = {
+		"switch-root", "make a directory the root of a container",
+		{FEATURE("pivot_root", FEATURE_PIVOT_ROOT, FIT_NATIVE, ""),
+		 FEATURE("move", FEATURE_MS_MOVE, FIT_GOOD,
+			 "the host's mounts stay in the container's mount table, hidden below its root"),
+		 ALWAYS("chroot", FIT_FALLBACK,
+			"a privileged process can leave the container's root")},
+	},
+	[CAPABILITY_LAYERED_ROOT] = {
+		"layered-root", "root file systems on top of shared image layers",
+		{PLACE("overlay", place_overlay_fit, ""),
+		 PLACE("btrfs", place_btrfs_fit, "containers do not share the page cache of their image"),
+		 PLACE("copy", place_copy_fit,
+		       "every container is a full copy of its image: slower to create, more disk, no shared "
+		       "page cache")},
+	},
+	[CAPABILITY_DISK_QUOTA] = {
+		"disk-quota", "limit the disk space of a container", {{0}},
+		"no backend in this version: options that ask for it are refused",
+	},
+	[CAPABILITY_PROC_VIEW] = {
+		"proc-view", "show a container its own limits in /proc", {{0}},
+		"no backend in this version: options that ask for it are refused",
+	},
+	[CAPABILITY_CPU_LIMIT] = {
+		"cpu-limit", "limit CPU time (--cpus, --cpu-quota)",
+		{LIMIT("v1", CGROUP_CPU_QUOTA, ""), LIMIT("v2", CGROUP_CPU_QUOTA, "")},
+	},
+	[CAPABILITY_PROCESS_LIMIT] = {
+		"process-limit", "limit the number of processes (--pids-limit)",
+		{LIMIT("v1", CGROUP_PIDS, ""), LIMIT("v2", CGROUP_PIDS, "")},
+	},
+	[CAPABILITY_MEMORY_LIMIT] = {
+		"memory-limit", "limit memory (--memory)",
+		{LIMIT("v1", CGROUP_MEMORY, ""), LIMIT("v2", CGROUP_MEMORY, "")},
+	},
+	[CAPABILITY_OOM_NOTICE] = {
+		"oom-notice", "tell when a container ran out of memory",
+		{LIMIT("v1", CGROUP_OOM_NOTICE, ""), LIMIT("v2", CGROUP_OOM_NOTICE, "")},
+	},
+	[CAPABILITY_DEVICE_ACCESS] = {
+		"device-access", "allow single devices only (--device)",
+		{LIMIT("v1", CGROUP_DEVICES, ""), LIMIT("v2", CGROUP_DEVICES, "")},
+	},
+	[CAPABILITY_PAUSE] = {
+		"pause", "stop and continue all of a container",
+		{LIMIT("v1", CGROUP_FREEZER, ""), LIMIT("v2", CGROUP_FREEZER, ""),
+		 LIMIT("stop-signals", CGROUP_FREEZER,
+		       "processes see that they were stopped, and one that forks quickly may run on for a moment")},
+	},
+	[CAPABILITY_CGROUP_ATTACH] = {
+		"cgroup-attach", "move a process with all its threads to a cgroup",
+		{FEATURE("cgroup.procs", FEATURE_CGROUP_PROCS, FIT_NATIVE, ""),
+		 ALWAYS("tasks", FIT_GOOD, "")},
+	},
+	[CAPABILITY_EMPTY_CPUSET] = {
+		"empty-cpuset", "make a new cpuset usable",
+		{FEATURE("clone_children", FEATURE_CPUSET_CLONE_CHILDREN, FIT_NATIVE, ""),
+		 ALWAYS("copy", FIT_GOOD, "")},
+	},
+	[CAPABILITY_MOVE_INTERFACE] = {
+		"move-interface", "move a network interface into a container",
+		{FEATURE("pid", FEATURE_NS_NET, FIT_NATIVE, "")},
+	},
+	[CAPABILITY_KEEP_NETNS] = {
+		"keep-netns", "keep a network namespace for others to join",
+		{FEATURE("init", FEATURE_NS_NET, FIT_NATIVE, "")},
+	},
+	[CAPABILITY_CGROUP_MOUNT] = {
+		"cgroup-mount", "a place for /sys/fs/cgroup in a container",
+		{FEATURE("sys-fs-cgroup", FEATURE_SYS_FS_CGROUP, FIT_NATIVE, ""),
+		 ALWAYS("tmpfs", FIT_GOOD, "the rest of /sys/fs is hidden in the container")},
+	},
+	[CAPABILITY_NO_NEW_PRIVS] = {
+		"no-new-privs", "no gain of rights by set-user-ID programs",
+		{FEATURE("prctl", FEATURE_NO_NEW_PRIVS, FIT_NATIVE, "")},
+	},
+	[CAPABILITY_SECCOMP] = {
+		"seccomp", "filter system calls",
+		{FEATURE("seccomp", FEATURE_SECCOMP, FIT_NATIVE, ""),
+		 FEATURE("prctl", FEATURE_SECCOMP_FILTER, FIT_GOOD,
+			 "no logging and no supervisor (SCMP_ACT_LOG, SCMP_ACT_NOTIFY)")},
+	},
+	[CAPABILITY_CLOSE_FDS] = {
+		"close-fds", "close inherited descriptors",
+		{FEATURE("close_range", FEATURE_CLOSE_RANGE, FIT_NATIVE, ""),
+		 ALWAYS("proc-walk", FIT_GOOD, "")},
+	},
+	[CAPABILITY_PROTECT_RUNTIME] = {
+		"protect-runtime", "keep a container from overwriting the runtime's program",
+		{FEATURE("memfd", FEATURE_MEMFD, FIT_NATIVE, "")},
+	},
+	[CAPABILITY_PROCESS_HANDLE] = {
+		"process-handle", "never signal a later process of the same pid",
+		{FEATURE("pidfd", FEATURE_PIDFD, FIT_NATIVE, ""),
+		 ALWAYS("start-time", FIT_GOOD,
+			"between the look at its start time and the signal a process could be replaced, in theory")},
+	},
+	[CAPABILITY_RANDOM] = {
+		"random", "random bytes",
+		{FEATURE("getrandom", FEATURE_GETRANDOM, FIT_NATIVE, ""),
+		 ALWAYS("urandom", FIT_GOOD, "")},
+	},
+	[CAPABILITY_SAFE_PATHS] = {
+		"safe-paths", "resolve a container's paths without leaving its root",
+		{FEATURE("openat2", FEATURE_OPENAT2, FIT_NATIVE, ""),
+		 ALWAYS("walk", FIT_GOOD, "")},
+	},
+};
+
+/* ---- what is known ---- */
+
+static struct {
+	bool known;
+	struct fit rows[BACKENDS_MAX];
+	size_t count;
+	struct fit choice;
+} states[CAPABILITY_COUNT];
+
+const char *capability_name(enum capability c)
+{
+	return rows[c].name;
+}
+
+const char *capability_about(enum capability c)
+{
+	return rows[c].about;
+}
+
+enum capability capability_by_name(const char *name)
+{
+	enum capability c = 0;
+
+	while (c < CAPABILITY_COUNT && strcmp(rows[c].name, name))
+		c++;
+	return c;
+}
+
+const char *capability_backend(enum capability c, size_t i)
+{
+	return i < BACKENDS_MAX ? rows[c].backends[i].name : NULL;
+}
+
+const char *capability_loses(enum capability c, size_t i)
+{
+	return rows[c].backends[i].loses;
+}
+
+static void look(enum capability c)
+{
+	states[c].count = 0;
+	for (size_t i = 0; i < BACKENDS_MAX && rows[c].backends[i].name; i++) {
+		const struct backend *b = &rows[c].backends[i];
+
+		states[c].rows[i] = b->probe(b);
+		states[c].rows[i].name = b->name;
+		states[c].count++;
+	}
+}
+
+int capability_choose(enum capability c, struct err *err)
+{
+	struct err why = ERR_INIT;
+	int best;
+
+	if (!states[c].known)
+		look(c);
+	states[c].known = true;
+	if (!states[c].count) {
+		states[c].choice = fit(FIT_NO, "%s", rows[c].none);
+		states[c].choice.name = "none";
+		return 0;
+	}
+	best = fit_best(states[c].rows, states[c].count, capability_forced(c), rows[c].name, &why);
+	if (best >= 0) {
+		states[c].choice = states[c].rows[best];
+		return 0;
+	}
+	states[c].choice = fit(FIT_NO, "%s", why.msg);
+	states[c].choice.name = "none";
+	if (!capability_forced(c))
+		return 0;
+	return err_set(err, why.kind, "%s", why.msg);
+}
+
+void capability_forget(void)
+{
+	memset(states, 0, sizeof(states));
+}
+
+const struct fit *compat_choice(enum capability c)
+{
+	if (!states[c].known)
+		(void)capability_choose(c, NULL);	/* the choice's reason tells */
+	return &states[c].choice;
+}
+
+const struct fit *capability_rows(enum capability c, size_t *ret_count)
+{
+	(void)compat_choice(c);
+	*ret_count = states[c].count;
+	return states[c].rows;
+}
