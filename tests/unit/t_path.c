@@ -381,8 +381,10 @@ static void a_mount_in_the_tree_stops_its_removal(void **state)
 	int status;
 	pid_t pid;
 
-	if (geteuid() != 0)
+	if (geteuid() != 0) {
+		print_message("needs root\n");
 		skip();
+	}
 	pid = fork();
 	if (!pid) {
 		if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_PRIVATE | MS_REC, NULL) < 0)
@@ -393,8 +395,10 @@ static void a_mount_in_the_tree_stops_its_removal(void **state)
 		_exit(0);
 	}
 	waitpid(pid, &status, 0);
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
+		print_message("no mount namespace can be made here\n");
 		skip();
+	}
 	assert_int_equal(status, 0);
 }
 
