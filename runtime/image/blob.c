@@ -181,6 +181,23 @@ int blob_open(int dirfd, const char *digest, int *ret_fd, uint64_t *ret_size, st
 	return err_set(err, ERR_NOT_FOUND, "no such blob: %s", digest);
 }
 
+int blob_check(int fd, const char *digest, struct err *err)
+{
+	AUTO(digester_free) struct digester *d = digester_new();
+	auto_free char *chunk = xcalloc(1, CHUNK);
+	char got[DIGEST_SIZE];
+	ssize_t n;
+
+	while ((n = fd_read_all(fd, chunk, CHUNK)) > 0)
+		digester_add(d, chunk, (size_t)n);
+	if (n < 0)
+		return err_sys(err, (int)-n, "read blob %s", digest);
+	digester_get(d, got);
+	if (strcmp(got, digest) != 0)
+		return err_set(err, ERR_INTERNAL, "blob %s is damaged", digest);
+	return 0;
+}
+
 int blob_read(int dirfd, const char *digest, size_t max, struct buf *ret, struct err *err)
 {
 	AUTO(buf_clear) struct buf data = BUF_INIT;

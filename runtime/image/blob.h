@@ -46,6 +46,8 @@ int blob_put(int dirfd, const void *data, size_t len, char ret[DIGEST_SIZE], str
 int blob_settle(int dirfd, const char *digest, struct err *err);
 /* From either place; ERR_NOT_FOUND. */
 int blob_open(int dirfd, const char *digest, int *ret_fd, uint64_t *ret_size, struct err *err);
+/* Read @fd to its end: is it what @digest says? */
+int blob_check(int fd, const char *digest, struct err *err);
 /* Whole and checked. */
 int blob_read(int dirfd, const char *digest, size_t max, struct buf *ret, struct err *err);
 bool blob_exists(int dirfd, const char *digest);	/* settled */

@@ -59,7 +59,7 @@ int storage_layer_begin(struct storage *s, const char *parent, struct layer_writ
 int layer_writer_fd(const struct layer_writer *w);	/* the directory to unpack into; borrowed */
 enum layer_whiteouts layer_writer_whiteouts(const struct layer_writer *w);
 /*
- * Name it. @parent must exist by now and be the one that begin was told. If another writer was faster the layer is
+ * Name it. @parent must exist by now, and be the one that begin was told unless layers are independent. If another writer was faster the layer is
  * there already: this one's files are dropped, and that is success. Consumes @w, also on failure.
  */
 int storage_layer_commit(struct storage *s, struct layer_writer *w, const char *chain_id,
