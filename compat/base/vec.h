@@ -32,7 +32,7 @@ void vec_del(void *vec, size_t index, size_t size);
 #define VEC_ADD(vec)	   ((__typeof__((vec)->v))vec_grow((vec), sizeof(*(vec)->v)))
 #define VEC_PUSH(vec, val) (*VEC_ADD(vec) = (val))
 #define VEC_DEL(vec, i)	   vec_del((vec), (i), sizeof(*(vec)->v))
-#define VEC_EACH(p, vec)   for (__typeof__(*(vec)->v) *p = (vec)->v; p < (vec)->v + (vec)->n; p++)
+#define VEC_EACH(p, vec)   for (__typeof__(*(vec)->v) *p = (vec)->v; p && p < (vec)->v + (vec)->n; p++)
 /* Frees the array, not what its elements own. */
 #define VEC_FREE(vec)                                                                              \
 	do {                                                                                       \
@@ -77,6 +77,6 @@ void strmap_copy(struct strmap *dst, const struct strmap *src);		/* dst is clear
 void strmap_clear(struct strmap *m);
 DEFINE_AUTO_CLEAR(strmap_clear, struct strmap)
 
-#define STRV_EACH(p, s) for (char **p = (s)->v; p < (s)->v + (s)->n; p++)
+#define STRV_EACH(p, s) for (char **p = (s)->v; p && p < (s)->v + (s)->n; p++)
 
 #endif
