@@ -1,0 +1,100 @@
+/*
+ * loop - one thread that waits for many files and a few moments
+ */
+#include "runtime/shim/loop.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "compat/base/time.h"
+
+int loop_open(struct loop *loop, struct err *err)
+{
+	*loop = (struct loop){.epoll = epoll_create1(EPOLL_CLOEXEC)};
+	return loop->epoll < 0 ? err_sys(err, errno, "epoll_create1") : 0;
+}
+
+static int change(struct loop *loop, int op, struct loop_source *source)
+{
+	struct epoll_event ev = {.events = source->events, .data.ptr = source};
+
+	return epoll_ctl(loop->epoll, op, source->fd, &ev) < 0 ? -errno : 0;
+}
+
+int loop_add(struct loop *loop, struct loop_source *source, int fd, uint32_t events,
+	     void (*ready)(struct loop_source *source, uint32_t events))
+{
+	int rc;
+
+	*source = (struct loop_source){.fd = fd, .events = events, .ready = ready};
+	rc = events ? change(loop, EPOLL_CTL_ADD, source) : 0;
+	if (rc < 0)
+		source->fd = -1;
+	return rc;
+}
+
+void loop_set(struct loop *loop, struct loop_source *source, uint32_t events)
+{
+	int op = !events ? EPOLL_CTL_DEL : source->events ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+
+	if (source->fd < 0 || source->events == events)
+		return;
+	source->events = events;
+	(void)change(loop, op, source);	/* the fd is good and its membership is known */
+}
+
+void loop_del(struct loop *loop, struct loop_source *source)
+{
+	loop_set(loop, source, 0);
+	source->fd = -1;
+}
+
+void loop_after(struct loop *loop, struct loop_timer *timer, int64_t ms, void (*fire)(struct loop_timer *timer))
+{
+	loop_cancel(loop, timer);
+	timer->at_ms = time_mono_ms() + ms;
+	timer->fire = fire;
+	VEC_PUSH(&loop->timers, timer);
+}
+
+void loop_cancel(struct loop *loop, struct loop_timer *timer)
+{
+	timer->at_ms = 0;
+	for (size_t i = 0; i < loop->timers.n; i++) {
+		if (loop->timers.v[i] != timer)
+			continue;
+		VEC_DEL(&loop->timers, i);
+		return;
+	}
+}
+
+static struct loop_timer *next_timer(const struct loop *loop)
+{
+	struct loop_timer *next = NULL;
+
+	for (size_t i = 0; i < loop->timers.n; i++)
+		if (!next || loop->timers.v[i]->at_ms < next->at_ms)
+			next = loop->timers.v[i];
+	return next;
+}
+
+void loop_run(struct loop *loop)
+{
+	struct loop_timer *timer = next_timer(loop);
+	int64_t left = timer ? timer->at_ms - time_mono_ms() : -1;
+	struct epoll_event ev;
+	int n;
+
+	if (timer && left <= 0) {
+		loop_cancel(loop, timer);
+		timer->fire(timer);
+		left = 0;
+	}
+	n = epoll_wait(loop->epoll, &ev, 1, (int)left);
+	if (n == 1) {
+		struct loop_source *source = ev.data.ptr;
+
+		source->ready(source, ev.events);
+	}
+}
