@@ -260,6 +260,11 @@ bench: setup
 	$(Q)$(MAKE) --no-print-directory static
 	$(Q)tests/bench/run build/static
 
+build/bench/clock: tests/bench/clock.c
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LANG_FLAGS) $(WARN) -O2 -o $@ $<
+
 # The release programs where "make static" made them, otherwise those of the development build.
 install: all
 	$(Q)from=build; [ ! -x build/static/pouchd ] || from=build/static; set -e; \
