@@ -1,0 +1,13 @@
+/*
+ * events - the engine's side of the events that engine.h lets others read.
+ */
+#ifndef RUNTIME_ENGINE_EVENTS_H
+#define RUNTIME_ENGINE_EVENTS_H
+
+struct events;
+
+struct events *events_new(void);
+/* Every reader comes to its end. */
+void events_stop(struct events *e);
+
+#endif

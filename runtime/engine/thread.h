@@ -1,0 +1,16 @@
+/*
+ * thread - short-lived helper threads with small stacks.
+ */
+#ifndef RUNTIME_ENGINE_THREAD_H
+#define RUNTIME_ENGINE_THREAD_H
+
+#include <stddef.h>
+
+#include "compat/base/err.h"
+
+#define THREAD_STACK_SMALL (128 * 1024)
+
+/* Run @fn(@arg) in a detached thread in which all signals are blocked. */
+int thread_run(void (*fn)(void *arg), void *arg, size_t stack, struct err *err);
+
+#endif
