@@ -57,7 +57,7 @@ int ns_join(const struct ns_set *set, unsigned int except, struct err *err);
  */
 pid_t ns_clone(unsigned long flags);
 
-/* Can this kernel join namespaces of @kind? By doing it: the caller joins its own. Kept for the life of the process. */
+/* Can this kernel join namespaces of @kind? */
 struct fit ns_join_fit(enum ns_kind kind);
 
 #endif

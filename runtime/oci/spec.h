@@ -160,6 +160,7 @@ struct oci_spec {
 
 extern const struct json_table oci_spec_table;
 extern const struct json_table oci_process_table;
+extern const struct json_table oci_hook_table, oci_hooks_table;
 
 /* Parse and check; @ret is zeroed first and clear after a failure. */
 int oci_spec_parse(const void *text, size_t len, struct oci_spec *ret, struct err *err);

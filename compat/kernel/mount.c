@@ -1,0 +1,303 @@
+/*
+ * mount.c - mounts by fd: mount_setattr(2) and open_tree(2) first, the classic mount(2) in two steps after
+ */
+#include "compat/kernel/mount.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+#include "compat/base/hide.h"
+#include "compat/base/path.h"
+#include "compat/base/str.h"
+#include "compat/kernel/mountinfo.h"
+#include "compat/kernel/syscalls.h"
+
+#ifndef MS_NOSYMFOLLOW
+#define MS_NOSYMFOLLOW 256
+#endif
+
+#define ATIME_FLAGS (MS_NOATIME | MS_NODIRATIME | MS_RELATIME | MS_STRICTATIME)
+
+static int write_fd_path(int fd, char buf[MOUNT_FD_PATH_SIZE])
+{
+	return snprintf(buf, MOUNT_FD_PATH_SIZE, "/proc/self/fd/%d", fd);
+}
+
+const char *mount_fd_path(int fd, char buf[MOUNT_FD_PATH_SIZE])
+{
+	write_fd_path(fd, buf);
+	return buf;
+}
+
+int mount_path_flags(void)
+{
+	static int flags;
+
+	if (!flags) {
+		int fd = open("/", O_PATH | O_CLOEXEC);
+
+		/* What really is O_PATH cannot be read from. */
+		flags = fd >= 0 && !hidden("o_path") && (fcntl(fd, F_GETFL) & O_PATH)
+				? O_PATH : O_RDONLY | O_NONBLOCK | O_NOCTTY;
+		if (fd >= 0)
+			close(fd);
+	}
+	return flags;
+}
+
+/* ---- flags, in the two ways of the kernel -------------------------------------------------------------------------------- */
+
+static const struct {
+	unsigned long ms, st;
+	uint64_t attr;
+} flag_names[] = {
+	{MS_RDONLY, 1, K_MOUNT_ATTR_RDONLY},
+	{MS_NOSUID, 2, K_MOUNT_ATTR_NOSUID},
+	{MS_NODEV, 4, K_MOUNT_ATTR_NODEV},
+	{MS_NOEXEC, 8, K_MOUNT_ATTR_NOEXEC},
+	{MS_NOSYMFOLLOW, 0x2000, K_MOUNT_ATTR_NOSYMFOLLOW},
+	{MS_NODIRATIME, 2048, K_MOUNT_ATTR_NODIRATIME},
+};
+
+static struct k_mount_attr attr_of(unsigned long set, unsigned long clear)
+{
+	struct k_mount_attr a = {0};
+
+	for (size_t i = 0; i < ARRAY_SIZE(flag_names); i++) {
+		if (set & flag_names[i].ms)
+			a.attr_set |= flag_names[i].attr;
+		else if (clear & flag_names[i].ms)
+			a.attr_clr |= flag_names[i].attr;
+	}
+	/* The three ways of atime are one value; MOUNT_ATTR_RELATIME is 0. */
+	if (set & (MS_NOATIME | MS_STRICTATIME | MS_RELATIME) || clear & (MS_NOATIME | MS_STRICTATIME))
+		a.attr_clr |= K_MOUNT_ATTR__ATIME;
+	if (set & MS_NOATIME)
+		a.attr_set |= K_MOUNT_ATTR_NOATIME;
+	else if (set & MS_STRICTATIME)
+		a.attr_set |= K_MOUNT_ATTR_STRICTATIME;
+	return a;
+}
+
+/* MS_* that the mount has now. Before 2.6.36 statfs does not tell: 0. */
+static unsigned long present_flags(int fd)
+{
+	struct statfs st;
+	unsigned long ms = 0;
+
+	if (fstatfs(fd, &st) < 0) {
+		char path[MOUNT_FD_PATH_SIZE];
+
+		/* O_PATH fds are refused before 3.12. */
+		if (statfs(mount_fd_path(fd, path), &st) < 0)
+			return 0;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(flag_names); i++)
+		if ((unsigned long)st.f_flags & flag_names[i].st)
+			ms |= flag_names[i].ms;
+	if (st.f_flags & 1024)
+		ms |= MS_NOATIME;
+	else if (st.f_flags & 4096)
+		ms |= MS_RELATIME;
+	return ms;
+}
+
+static int set_attr(int fd, unsigned long set, unsigned long clear, bool recursive)
+{
+	struct k_mount_attr a = attr_of(set, clear);
+
+	if (hidden("mount_setattr"))
+		return -ENOSYS;
+	if (!a.attr_set && !a.attr_clr)
+		return 0;
+	if (syscall(NR_MOUNT_SETATTR, fd, "", K_AT_EMPTY_PATH | (recursive ? K_AT_RECURSIVE : 0), &a,
+		    sizeof(a)) < 0)
+		return -errno;
+	return 0;
+}
+
+/* The kernel has no such call, or a filter of the environment that we run in denies it. */
+static bool call_missing(int rc)
+{
+	return rc == -ENOSYS || rc == -EINVAL || rc == -EPERM;
+}
+
+static int classic_reflag(const char *path, int fd, unsigned long set, unsigned long clear)
+{
+	unsigned long keep = present_flags(fd) & ~clear;
+
+	if (set & ATIME_FLAGS)
+		keep &= ~ATIME_FLAGS;
+	if (mount("none", path, NULL, MS_REMOUNT | MS_BIND | set | keep, NULL) < 0)
+		return -errno;
+	return 0;
+}
+
+static int classic_reflag_tree(int fd, unsigned long set, unsigned long clear, struct err *err)
+{
+	AUTO(mountinfo_clear) struct mountinfo info = {0};
+	char link[MOUNT_FD_PATH_SIZE], root[PATH_MAX];
+	ssize_t n = readlink(mount_fd_path(fd, link), root, sizeof(root) - 1);
+	int rc;
+
+	if (n < 0)
+		return err_sys(err, errno, "read link '%s'", link);
+	root[n] = '\0';
+	rc = mountinfo_read(NULL, &info, err);
+	if (rc)
+		return rc;
+	VEC_EACH(e, &info.entries) {
+		auto_fd int at = -1;
+
+		if (!path_is_under(e->target, root))
+			continue;
+		at = open(e->target, mount_path_flags() | O_NOFOLLOW | O_CLOEXEC);
+		if (at < 0)
+			return err_sys(err, errno, "open mount '%s'", e->target);
+		rc = classic_reflag(mount_fd_path(at, link), at, set, clear);
+		/* A mount that another one covers cannot be reached, by the container neither. */
+		if (rc && rc != -EINVAL)
+			return err_sys(err, -rc, "change the flags of mount '%s'", e->target);
+	}
+	return 0;
+}
+
+int mount_reflag(int mount_fd, const char *path, unsigned long set, unsigned long clear, bool recursive,
+		 struct err *err)
+{
+	char link[MOUNT_FD_PATH_SIZE];
+	int rc = set_attr(mount_fd, set, clear, recursive);
+
+	if (!rc)
+		return 0;
+	if (call_missing(rc)) {
+		if (recursive)
+			return classic_reflag_tree(mount_fd, set, clear, err);
+		rc = classic_reflag(mount_fd_path(mount_fd, link), mount_fd, set, clear);
+	}
+	if (rc)
+		return err_sys(err, -rc, "change the flags of mount '%s'", path);
+	return 0;
+}
+
+int mount_propagate(int mount_fd, const char *path, unsigned long propagation, struct err *err)
+{
+	char link[MOUNT_FD_PATH_SIZE];
+
+	if (mount("none", mount_fd_path(mount_fd, link), NULL, propagation, NULL) < 0)
+		return err_sys(err, errno, "set the propagation of mount '%s'", path);
+	return 0;
+}
+
+/* ---- mounting ------------------------------------------------------------------------------------------------------------ */
+
+/* The fd of a place is of what lies below the new mount; its root must be opened by name. */
+static int open_mounted(const struct mount_place *place, int *ret_fd, struct err *err)
+{
+	return path_open_in(place->root_fd, place->path, mount_path_flags(), 0, ret_fd, err);
+}
+
+static int finish(int mount_fd, const char *path, const struct mount_options *o, struct err *err)
+{
+	int rc = 0;
+
+	if (o->rec_set || o->rec_clear)
+		rc = mount_reflag(mount_fd, path, o->rec_set, o->rec_clear, true, err);
+	if (!rc && o->propagation)
+		rc = mount_propagate(mount_fd, path, o->propagation, err);
+	return rc;
+}
+
+int mount_new_at(const char *source, const struct mount_place *place, const char *fstype,
+		 const struct mount_options *o, const char *data, int *ret_fd, struct err *err)
+{
+	unsigned long flags = (o->flags | o->rec_set) & ~o->rec_clear;
+	char link[MOUNT_FD_PATH_SIZE];
+	auto_fd int fd = -1;
+	int rc;
+
+	if (mount(source, mount_fd_path(place->fd, link), fstype, flags, data) < 0)
+		return err_sys(err, errno, "mount '%s' (%s)", place->path, fstype);
+	if (!ret_fd && !o->propagation)
+		return 0;
+	rc = open_mounted(place, &fd, err);
+	if (!rc && o->propagation)
+		rc = mount_propagate(fd, place->path, o->propagation, err);
+	if (rc)
+		return rc;
+	if (ret_fd)
+		*ret_fd = fd_take(&fd);
+	return 0;
+}
+
+/* Clone the source's mount, change it, attach it: nobody ever sees it without its flags. */
+static int bind_detached(const char *source, const struct mount_place *place, const struct mount_options *o,
+			 int *ret_fd)
+{
+	auto_fd int fd = -1;
+	int rc;
+
+	if (hidden("mount_setattr") || !(mount_path_flags() & O_PATH))
+		return -ENOSYS;
+	fd = (int)syscall(NR_OPEN_TREE, AT_FDCWD, source,
+			  K_OPEN_TREE_CLONE | K_OPEN_TREE_CLOEXEC | (o->recursive ? K_AT_RECURSIVE : 0));
+	if (fd < 0)
+		return -errno;
+	rc = set_attr(fd, o->flags, o->clear, false);
+	if (rc)
+		return rc;
+	if (syscall(NR_MOVE_MOUNT, fd, "", place->fd, "",
+		    K_MOVE_MOUNT_F_EMPTY_PATH | K_MOVE_MOUNT_T_EMPTY_PATH) < 0)
+		return -errno;
+	*ret_fd = fd_take(&fd);
+	return 0;
+}
+
+static int bind_classic(const char *source, const struct mount_place *place, const struct mount_options *o,
+			int *ret_fd, struct err *err)
+{
+	char link[MOUNT_FD_PATH_SIZE];
+	auto_fd int fd = -1;
+	int rc;
+
+	if (mount(source, mount_fd_path(place->fd, link), NULL, MS_BIND | (o->recursive ? MS_REC : 0), NULL) < 0)
+		return err_sys(err, errno, "bind mount '%s' on '%s'", source, place->path);
+	rc = open_mounted(place, &fd, err);
+	if (!rc && (o->flags || o->clear)) {
+		/* The first call takes no flags, on no kernel: they need a second one. */
+		rc = classic_reflag(mount_fd_path(fd, link), fd, o->flags, o->clear);
+		if (rc)
+			err_sys(err, -rc, "change the flags of mount '%s'", place->path);
+	}
+	if (rc) {
+		(void)umount2(mount_fd_path(fd >= 0 ? fd : place->fd, link), MNT_DETACH); /* best effort */
+		return rc;
+	}
+	*ret_fd = fd_take(&fd);
+	return 0;
+}
+
+int mount_bind_at(const char *source, const struct mount_place *place, const struct mount_options *o,
+		  int *ret_fd, struct err *err)
+{
+	auto_fd int fd = -1;
+	int rc = bind_detached(source, place, o, &fd);
+
+	if (call_missing(rc))
+		rc = bind_classic(source, place, o, &fd, err);
+	else if (rc)
+		err_sys(err, -rc, "bind mount '%s' on '%s'", source, place->path);
+	if (!rc)
+		rc = finish(fd, place->path, o, err);
+	if (rc)
+		return rc;
+	if (ret_fd)
+		*ret_fd = fd_take(&fd);
+	return 0;
+}

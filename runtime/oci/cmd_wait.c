@@ -1,0 +1,143 @@
+/*
+ * cmd_wait.c - a container in the foreground: its end, our signals, our terminal
+ */
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "compat/base/auto.h"
+#include "compat/base/fd.h"
+#include "compat/base/proc.h"
+#include "runtime/oci/cmd.h"
+
+static struct termios saved;
+static bool is_raw;
+
+static void restore_terminal(void)
+{
+	if (is_raw)
+		(void)tcsetattr(0, TCSANOW, &saved);
+	is_raw = false;
+}
+
+static void raw_terminal(void)
+{
+	struct termios raw;
+
+	if (tcgetattr(0, &saved) < 0)
+		return;
+	raw = saved;
+	cfmakeraw(&raw);
+	raw.c_oflag |= OPOST;
+	is_raw = tcsetattr(0, TCSANOW, &raw) == 0;
+	atexit(restore_terminal);
+}
+
+static void copy_size(int console)
+{
+	struct winsize size;
+
+	if (ioctl(0, TIOCGWINSZ, &size) == 0)
+		(void)ioctl(console, TIOCSWINSZ, &size);
+}
+
+void cmd_block_signals(void)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	/* What a fault of our own raises must come through. */
+	sigdelset(&all, SIGSEGV);
+	sigdelset(&all, SIGBUS);
+	sigdelset(&all, SIGILL);
+	sigdelset(&all, SIGFPE);
+	sigdelset(&all, SIGABRT);
+	sigprocmask(SIG_BLOCK, &all, NULL);
+}
+
+/* true when @pid ended. */
+static bool reap(pid_t pid, int *status)
+{
+	bool ended = false;
+	int s;
+
+	for (pid_t got; (got = waitpid(-1, &s, WNOHANG)) > 0;)
+		if (got == pid) {
+			*status = s;
+			ended = true;
+		}
+	return ended;
+}
+
+/* One chunk; false at the end of either side. */
+static bool move(int from, int to)
+{
+	char data[16384];
+	ssize_t n = read(from, data, sizeof(data));
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return true;
+	return n > 0 && fd_write_all(to, data, (size_t)n) == 0;
+}
+
+static bool take_signal(int fd, pid_t pid, int console, int *status)
+{
+	struct signalfd_siginfo si;
+
+	if (read(fd, &si, sizeof(si)) != sizeof(si))
+		return false;
+	if (si.ssi_signo == SIGCHLD)
+		return reap(pid, status);
+	if (si.ssi_signo == SIGWINCH && console >= 0)
+		copy_size(console);
+	else
+		(void)kill(pid, (int)si.ssi_signo); /* it is our child: the pid is its own until we reap it */
+	return false;
+}
+
+int cmd_wait(int pid, int console_fd)
+{
+	auto_fd int console = console_fd;
+	auto_fd int signals = -1;
+	struct pollfd p[3];
+	int status = 0;
+	sigset_t all;
+
+	sigfillset(&all);
+	signals = signalfd(-1, &all, SFD_CLOEXEC);
+	if (console >= 0) {
+		copy_size(console);
+		raw_terminal();
+	}
+	p[0] = (struct pollfd){.fd = signals, .events = POLLIN};
+	p[1] = (struct pollfd){.fd = console, .events = POLLIN};
+	p[2] = (struct pollfd){.fd = console >= 0 ? 0 : -1, .events = POLLIN};
+	for (;;) {
+		if (poll(p, 3, -1) < 0 && errno != EINTR)
+			break;
+		if (p[1].revents && !move(console, 1))
+			p[1].fd = -1;
+		if (p[2].revents && !move(0, console))
+			p[2].fd = -1;
+		if (p[0].revents && take_signal(signals, pid, console, &status))
+			break;
+	}
+	/* What it wrote last is still in the terminal. */
+	if (console >= 0 && p[1].fd >= 0) {
+		fd_set_nonblock(console, true);
+		for (char data[4096];;) {
+			ssize_t n = read(console, data, sizeof(data));
+
+			if (n <= 0 || fd_write_all(1, data, (size_t)n))
+				break;
+		}
+	}
+	restore_terminal();
+	return proc_exit_code(status);
+}

@@ -1,0 +1,460 @@
+/*
+ * init_mounts.c - the container's mounts, made before its root is switched
+ *
+ * Everything is mounted on fds which were opened inside the root file system, while the host's /proc and /dev are still the ones
+ * in sight: nothing that the image brings can stand in for them.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "compat/base/fd.h"
+#include "compat/base/path.h"
+#include "compat/base/str.h"
+#include "compat/base/tree.h"
+#include "compat/kernel/lsm.h"
+#include "compat/kernel/mount.h"
+#include "compat/kernel/mountinfo.h"
+#include "compat/kernel/rootswitch.h"
+#include "runtime/oci/internal.h"
+
+/* ---- the root file system ------------------------------------------------------------------------------------------------ */
+
+/* The mount below the root file system must not be shared, or ours would show on the host. */
+static int make_parent_private(const char *rootfs, struct err *err)
+{
+	AUTO(mountinfo_clear) struct mountinfo info = {0};
+	const struct mount_entry *e;
+	int rc = mountinfo_read(NULL, &info, err);
+
+	if (rc)
+		return rc;
+	e = mountinfo_find(&info, rootfs);
+	if (e && e->shared && mount("none", e->target, NULL, MS_PRIVATE, NULL) < 0)
+		return err_sys(err, errno, "make mount '%s' private", e->target);
+	return 0;
+}
+
+int init_rootfs(struct init *init, struct err *err)
+{
+	static const struct mount_options options = {.bind = true, .recursive = true};
+	const char *rootfs = init->container->state.rootfs;
+	unsigned long propagation = 0;
+	auto_fd int host = -1;
+	auto_fd int fd = -1;
+	struct mount_place place;
+	int rc;
+
+	if (!init->listed_ns[NS_MNT]) {
+		init->root_fd = open(rootfs, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		return init->root_fd < 0 ? err_sys(err, errno, "open '%s'", rootfs) : 0;
+	}
+	(void)mount_propagation_parse(init->spec->linux_.rootfs_propagation, &propagation); /* checked */
+	if (mount("none", "/", NULL, propagation ? propagation : MS_SLAVE | MS_REC, NULL) < 0)
+		return err_sys(err, errno, "set the propagation of '/'");
+	if (propagation & (MS_SHARED | MS_UNBINDABLE)) {
+		rc = make_parent_private(rootfs, err);
+		if (rc)
+			return rc;
+	}
+	host = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = open(rootfs, mount_path_flags() | O_DIRECTORY | O_CLOEXEC);
+	if (host < 0 || fd < 0)
+		return err_sys(err, errno, "open '%s'", rootfs);
+	place = (struct mount_place){host, rootfs, fd};
+	return mount_bind_at(rootfs, &place, &options, &init->root_fd, err);
+}
+
+/* ---- places -------------------------------------------------------------------------------------------------------------- */
+
+/* Open what @path is in the root file system; make it, and what leads to it, where there is nothing. */
+static int open_place(int root_fd, const char *path, bool directory, int *ret_fd, struct err *err)
+{
+	auto_free char *real = NULL;
+	auto_free char *name = NULL;
+	auto_fd int parent = -1;
+	int rc = path_open_in(root_fd, path, mount_path_flags(), 0, ret_fd, NULL);
+
+	if (!rc)
+		return 0;
+	if (rc != -ENOENT)
+		return err_sys(err, -rc, "open '%s'", path);
+	/* A link to nowhere is followed to where it points inside the root. */
+	rc = path_resolve_in(root_fd, path, &real, NULL);
+	if (directory)
+		return path_mkdirs_in(root_fd, real ? real : path, 0755, ret_fd, err);
+	rc = path_parent_in(root_fd, real ? real : path, true, &parent, &name, err);
+	if (rc)
+		return rc;
+	*ret_fd = openat(parent, name, O_RDONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0644);
+	return *ret_fd < 0 ? err_sys(err, errno, "create '%s'", path) : 0;
+}
+
+/* proc and sysfs carry what masks and labels rely on: where a link points is not good enough. CVE-2019-19921 */
+static int refuse_link(int root_fd, const char *path, struct err *err)
+{
+	auto_fd int parent = -1;
+	auto_free char *name = NULL;
+	struct stat st;
+
+	if (path_parent_in(root_fd, path, false, &parent, &name, NULL))
+		return 0;
+	if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISDIR(st.st_mode))
+		return err_set(err, ERR_INVALID, "'%s' must be an ordinary directory", path);
+	return 0;
+}
+
+/* ---- one mount ----------------------------------------------------------------------------------------------------------- */
+
+struct job {
+	struct init *init;
+	const struct oci_mount *mount;
+	struct mount_options options;
+	struct mount_place place;
+	const char *type;
+	char *data;		/* owned */
+	bool late_ro;		/* read-only when all is in place */
+};
+
+static int copy_up(const struct job *job, int mounted, struct err *err)
+{
+	auto_fd int from = -1;
+	auto_fd int to = -1;
+	char path[MOUNT_FD_PATH_SIZE];
+
+	/* The place's fd still is what the tmpfs covers. */
+	from = open(mount_fd_path(job->place.fd, path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (from < 0)
+		return err_sys(err, errno, "open '%s'", job->place.path);
+	to = open(mount_fd_path(mounted, path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (to < 0)
+		return err_sys(err, errno, "open '%s'", job->place.path);
+	return tree_copy(from, to, &(struct tree_copy){.one_filesystem = true}, NULL, err);
+}
+
+static int do_new(struct job *job, struct err *err)
+{
+	struct mount_options *o = &job->options;
+	const char *source = job->mount->source ? job->mount->source : job->type;
+	bool want_fd = job->late_ro || o->copy_up;
+	auto_fd int fd = -1;
+	int rc;
+
+	rc = mount_new_at(source, &job->place, job->type, o, job->data, want_fd ? &fd : NULL, err);
+	if (!rc && o->copy_up) {
+		rc = copy_up(job, fd, err);
+		if (rc)
+			err_wrap(err, rc, "copy '%s' up", job->place.path);
+	}
+	if (!rc && job->late_ro)
+		VEC_PUSH(&job->init->late_ro, fd_take(&fd));
+	return rc;
+}
+
+static int do_bind(struct job *job, size_t index, struct err *err)
+{
+	struct init *init = job->init;
+	const char *source = job->mount->source;
+	char path[MOUNT_FD_PATH_SIZE];
+	auto_fd int fd = -1;
+	int rc;
+
+	if (init->source_fds.n)
+		source = mount_fd_path(init->source_fds.v[index], path);
+	rc = mount_bind_at(source, &job->place, &job->options, job->late_ro ? &fd : NULL, err);
+	if (rc)
+		return rc;
+	if (job->late_ro)
+		VEC_PUSH(&init->late_ro, fd_take(&fd));
+	return 0;
+}
+
+static int do_remount(struct job *job, struct err *err)
+{
+	return mount_reflag(job->place.fd, job->place.path, job->options.flags & ~MS_REMOUNT, job->options.clear,
+			    false, err);
+}
+
+/* What a file system needs to hear: the words, the label, and for a tmpfs without mode that of the directory it covers. */
+static void make_data(struct job *job, bool existed)
+{
+	const char *label = job->init->spec->linux_.mount_label;
+	const char *words = job->options.data;
+	struct stat st;
+
+	if (str_eq(job->type, "tmpfs") && existed && !(words && strstr(words, "mode=")) &&
+	    fstat(job->place.fd, &st) == 0)
+		job->data = xfmt("%s%smode=%04o", words ? words : "", words ? "," : "", st.st_mode & 07777);
+	else
+		job->data = xstrdup(words);
+	if (label && !str_eq(job->type, "proc") && !str_eq(job->type, "sysfs")) {
+		char *labelled = lsm_mount_options(job->data, label);
+
+		free(job->data);
+		job->data = labelled;
+	}
+}
+
+static bool is_bind(const struct oci_mount *m, struct mount_options *o)
+{
+	if (!o->bind && str_eq(m->type, "bind"))
+		o->bind = o->recursive = true;
+	return o->bind;
+}
+
+/* Is the bind's source no directory? */
+static int source_is_file(struct init *init, const struct oci_mount *m, size_t index, bool *ret, struct err *err)
+{
+	struct stat st;
+	int rc = init->source_fds.n ? fstat(init->source_fds.v[index], &st) : stat(m->source, &st);
+
+	if (rc < 0)
+		return err_sys(err, errno, "mount '%s': source '%s'", m->destination, m->source);
+	*ret = !S_ISDIR(st.st_mode);
+	return 0;
+}
+
+static int mount_one(struct job *job, size_t index, struct err *err)
+{
+	struct init *init = job->init;
+	const struct oci_mount *m = job->mount;
+	bool file = false, existed;
+	int rc = 0;
+
+	mount_options_parse(&m->options, &job->options);
+	job->type = m->type;
+	if (is_bind(m, &job->options)) {
+		rc = source_is_file(init, m, index, &file, err);
+	} else if (str_eq(m->type, "proc") || str_eq(m->type, "sysfs")) {
+		rc = refuse_link(init->root_fd, m->destination, err);
+	}
+	if (rc)
+		return rc;
+	if (str_eq(m->type, "cgroup") || str_eq(m->type, "cgroup2"))
+		return init_cgroup_mount(init, m, err);
+	job->place = (struct mount_place){init->root_fd, m->destination, -1};
+	existed = path_open_in(init->root_fd, m->destination, mount_path_flags(), 0, &job->place.fd, NULL) == 0;
+	if (!existed)
+		rc = open_place(init->root_fd, m->destination, !file, &job->place.fd, err);
+	if (rc)
+		return rc;
+	/* Devices and what is mounted below still have to go in there. */
+	if (job->options.flags & MS_RDONLY && (str_eq(m->type, "tmpfs") || str_eq(m->destination, "/dev"))) {
+		job->late_ro = true;
+		job->options.flags &= ~(unsigned long)MS_RDONLY;
+	}
+	if (job->options.flags & MS_REMOUNT)
+		return do_remount(job, err);
+	if (job->options.bind)
+		return do_bind(job, index, err);
+	make_data(job, existed);
+	return do_new(job, err);
+}
+
+int init_mounts(struct init *init, struct err *err)
+{
+	int rc = 0;
+
+	if (!init->listed_ns[NS_MNT])
+		return 0;
+	for (size_t i = 0; i < init->spec->mounts.n && !rc; i++) {
+		const struct oci_mount *m = &init->spec->mounts.v[i];
+		struct job job = {.init = init, .mount = m, .place.fd = -1};
+
+		rc = mount_one(&job, i, err);
+		if (job.place.fd >= 0)
+			close(job.place.fd);
+		mount_options_clear(&job.options);
+		free(job.data);
+	}
+	return rc;
+}
+
+/* ---- the control groups -------------------------------------------------------------------------------------------------- */
+
+static int place_below(struct init *init, const char *path, int *ret_fd, struct err *err)
+{
+	return open_place(init->root_fd, path, true, ret_fd, err);
+}
+
+static int mount_group(struct init *init, const struct cgroup_mount *g, const char *path,
+		       const struct mount_options *options, struct err *err)
+{
+	struct mount_options o = *options;
+	struct mount_place place = {init->root_fd, path, -1};
+	auto_fd int fd = -1;
+	int rc = place_below(init, path, &fd, err);
+
+	if (rc)
+		return rc;
+	place.fd = fd;
+	/* In a cgroup namespace of its own a fresh mount shows the container's group as the root. */
+	if (init->new_ns[NS_CGROUP] && g->fstype) {
+		o.data = g->options;
+		return mount_new_at("cgroup", &place, g->fstype, &o, g->options, NULL, err);
+	}
+	o.bind = true;
+	return mount_bind_at(g->source, &place, &o, NULL, err);
+}
+
+/* cgroup v1 and hybrid: a tmpfs with one directory for each hierarchy. */
+static int mount_groups(struct init *init, const struct oci_mount *m, const cgroup_mount_vec *groups,
+			const struct mount_options *options, struct err *err)
+{
+	struct mount_place place = {init->root_fd, m->destination, -1};
+	auto_fd int below = -1;
+	auto_fd int fd = -1;
+	auto_fd int dir = -1;
+	auto_free char *data = lsm_mount_options("mode=755", init->spec->linux_.mount_label);
+	struct mount_options top = *options;
+	char link[MOUNT_FD_PATH_SIZE];
+	int rc = place_below(init, m->destination, &below, err);
+
+	if (rc)
+		return rc;
+	place.fd = below;
+	top.flags &= ~(unsigned long)MS_RDONLY;
+	top.data = NULL;
+	rc = mount_new_at("tmpfs", &place, "tmpfs", &top, data, &fd, err);
+	if (rc)
+		return rc;
+	dir = open(mount_fd_path(fd, link), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return err_sys(err, errno, "open '%s'", m->destination);
+	VEC_EACH(g, groups) {
+		auto_free char *path = path_join(m->destination, g->name);
+
+		if (g->link) {
+			if (symlinkat(g->link, dir, g->name) < 0)
+				return err_sys(err, errno, "link '%s'", path);
+			continue;
+		}
+		if (mkdirat(dir, g->name, 0755) < 0)
+			return err_sys(err, errno, "create '%s'", path);
+		rc = mount_group(init, g, path, options, err);
+		if (rc)
+			return rc;
+	}
+	return options->flags & MS_RDONLY ? mount_reflag(fd, m->destination, MS_RDONLY, 0, false, err) : 0;
+}
+
+int init_cgroup_mount(struct init *init, const struct oci_mount *m, struct err *err)
+{
+	AUTO(mount_options_clear) struct mount_options options = {0};
+	cgroup_mount_vec groups = {0};
+	int rc;
+
+	if (!init->cg)
+		return err_set(err, ERR_UNSUPPORTED, "this host has no control groups to show");
+	mount_options_parse(&m->options, &options);
+	rc = cgroup_mounts_for_container(init->cg, &groups, err);
+	if (!rc) {
+		if (groups.n == 1 && !*groups.v[0].name)
+			rc = mount_group(init, &groups.v[0], m->destination, &options, err);
+		else
+			rc = mount_groups(init, m, &groups, &options, err);
+	}
+	cgroup_mounts_clear(&groups);
+	return rc ? err_wrap(err, rc, "mount '%s'", m->destination) : 0;
+}
+
+/* ---- masked and read-only ------------------------------------------------------------------------------------------------ */
+
+/* One empty read-only tmpfs serves all masked directories. */
+static int mask_directory(struct init *init, const struct mount_place *place, int *empty, struct err *err)
+{
+	static const struct mount_options bind = {.bind = true};
+	struct mount_options o = {.flags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC};
+	auto_free char *data = NULL;
+	char source[MOUNT_FD_PATH_SIZE];
+
+	if (*empty >= 0)
+		return mount_bind_at(mount_fd_path(*empty, source), place, &bind, NULL, err);
+	data = lsm_mount_options("size=0,nr_inodes=1", init->spec->linux_.mount_label);
+	return mount_new_at("tmpfs", place, "tmpfs", &o, data, empty, err);
+}
+
+static int mask(struct init *init, const char *path, int *empty, struct err *err)
+{
+	static const struct mount_options bind = {.bind = true};
+	struct mount_place place = {init->root_fd, path, -1};
+	auto_fd int fd = -1;
+	struct stat st;
+	int rc = path_open_in(init->root_fd, path, mount_path_flags(), 0, &fd, NULL);
+
+	if (rc == -ENOENT || rc == -ENOTDIR)
+		return 0;
+	if (rc || fstat(fd, &st) < 0)
+		return err_sys(err, rc ? -rc : errno, "open '%s'", path);
+	place.fd = fd;
+	if (S_ISDIR(st.st_mode))
+		return mask_directory(init, &place, empty, err);
+	return mount_bind_at("/dev/null", &place, &bind, NULL, err);
+}
+
+static int make_readonly(struct init *init, const char *path, struct err *err)
+{
+	static const struct mount_options options = {.bind = true, .recursive = true, .flags = MS_RDONLY};
+	struct mount_place place = {init->root_fd, path, -1};
+	char source[MOUNT_FD_PATH_SIZE];
+	auto_fd int fd = -1;
+	int rc = path_open_in(init->root_fd, path, mount_path_flags(), 0, &fd, NULL);
+
+	if (rc == -ENOENT || rc == -ENOTDIR)
+		return 0;
+	if (rc)
+		return err_sys(err, -rc, "open '%s'", path);
+	place.fd = fd;
+	return mount_bind_at(mount_fd_path(fd, source), &place, &options, NULL, err);
+}
+
+int init_protected_paths(struct init *init, struct err *err)
+{
+	const struct oci_linux *l = &init->spec->linux_;
+	auto_fd int empty = -1;
+	int rc = 0;
+
+	STRV_EACH(p, &l->readonly_paths) {
+		rc = make_readonly(init, *p, err);
+		if (rc)
+			return err_wrap(err, rc, "read-only path '%s'", *p);
+	}
+	STRV_EACH(p, &l->masked_paths) {
+		rc = mask(init, *p, &empty, err);
+		if (rc)
+			return err_wrap(err, rc, "masked path '%s'", *p);
+	}
+	return 0;
+}
+
+int init_readonly(struct init *init, struct err *err)
+{
+	for (size_t i = 0; i < init->late_ro.n; i++) {
+		int rc = mount_reflag(init->late_ro.v[i], "tmpfs", MS_RDONLY, 0, false, err);
+
+		if (rc)
+			return rc;
+	}
+	if (!init->spec->root.readonly || !init->listed_ns[NS_MNT])
+		return 0;
+	return mount_reflag(init->root_fd, "/", MS_RDONLY, 0, false, err);
+}
+
+int init_switch_root(struct init *init, struct err *err)
+{
+	const struct rootswitch *way;
+	unsigned long propagation = 0;
+	int rc = rootswitch_pick(init->no_pivot, !init->listed_ns[NS_MNT], &way, err);
+
+	if (!rc)
+		rc = way->enter(init->root_fd, init->container->state.rootfs, err);
+	if (rc)
+		return rc;
+	(void)mount_propagation_parse(init->spec->linux_.rootfs_propagation, &propagation); /* checked */
+	if (propagation && init->listed_ns[NS_MNT] && mount("none", "/", NULL, propagation, NULL) < 0)
+		return err_sys(err, errno, "set the propagation of the new root");
+	return 0;
+}
