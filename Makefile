@@ -232,8 +232,8 @@ check-integration: all
 	$(Q)tests/run --build build integration
 
 # With the features hidden that 2.6.32 lacks and that have a substitute already.
-OLD := subreaper,pidfd,clone3,clone-into-cgroup,openat2,o-path,o-tmpfile,close-range,memfd,statx,renameat2,copy-file-range,getrandom,pivot-root,$\
-	overlay,new-mount-api,mount-setattr,ns-cgroup,ns-time,setns-pidfd,cpuset-clone-children,ambient-caps
+OLD := subreaper,pidfd,clone3,clone-into-cgroup,openat2,o_path,o_tmpfile,close_range,memfd,statx,renameat2,copy_file_range,getrandom,$\
+	pivot_root,overlay,new-mount-api,mount_setattr,ns-cgroup,ns-time,setns-pidfd,cgroup-clone-children,ambient-caps
 check-old: all
 	$(Q)POUCH_HIDE=$(OLD) tests/run --build build integration
 
