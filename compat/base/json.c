@@ -36,7 +36,7 @@ static size_t number_len(const unsigned char *p, const unsigned char *end)
 /*
  * Counts values without allocating: json-c needs up to 700 bytes for an empty object, so a ceiling that is checked
  * afterwards comes too late. Also refuses what json-c takes though it should not: \u0000, at which it would cut a key, numbers
- * beyond 64 bits, and quotes of the wrong kind.
+ * beyond 64 bits, control characters in strings, NaN, and quotes of the wrong kind.
  */
 static int check_ceilings(const unsigned char *p, size_t len, size_t max, const char *what,
 			  struct err *err)
@@ -49,6 +49,9 @@ static int check_ceilings(const unsigned char *p, size_t len, size_t max, const 
 		if (quoted) {
 			if (*p == '"')
 				quoted = false;
+			else if (*p < 0x20)
+				return err_set(err, ERR_INVALID,
+					       "%s: a string has a control character", what);
 			else if (*p == '\\' && end - p > 5 && memcmp(p, "\\u0000", 6) == 0)
 				return err_set(err, ERR_INVALID, "%s: a string has a NUL character",
 					       what);
@@ -58,6 +61,8 @@ static int check_ceilings(const unsigned char *p, size_t len, size_t max, const 
 			quoted = true;
 		} else if (*p == ',' || *p == '{' || *p == '[') {
 			count++;
+		} else if (*p == 'N' || *p == 'I') {
+			return err_set(err, ERR_INVALID, "%s: NaN and Infinity are not JSON", what);
 		} else if (*p == '\'') {
 			return err_set(err, ERR_INVALID, "%s: strings need double quotes", what);
 		} else if (*p == '-' || (*p >= '0' && *p <= '9')) {

@@ -191,11 +191,11 @@ static int moment_ns(const struct moment *m, int east, int64_t *ret_ns)
 {
 	int64_t s = days_from_date(m->year, m->month, m->day) * 86400 + m->hour * 3600 +
 		    m->minute * 60 + m->second - east;
-	int64_t ns;
+	__int128 ns = (__int128)s * NS_PER_S + m->nano;
 
-	if (__builtin_mul_overflow(s, NS_PER_S, &ns) || __builtin_add_overflow(ns, m->nano, &ns))
+	if (ns < INT64_MIN || ns > INT64_MAX)
 		return -ERANGE;
-	*ret_ns = ns;
+	*ret_ns = (int64_t)ns;
 	return 0;
 }
 
