@@ -1,0 +1,34 @@
+/*
+ * pouch-shim - keeper of one container
+ *
+ * Started by pouchd (shim_spawn()) with two sockets: fd 3, the first connection, and fd 4, which listens at DIR/shim.sock.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "compat/base/version.h"
+#include "runtime/oci/container.h"
+#include "runtime/shim/keeper.h"
+
+int main(int argc, char **argv)
+{
+	static struct keeper keeper;
+	struct err err = ERR_INIT;
+
+	if (argc == 2 && !strcmp(argv[1], "--version")) {
+		printf("pouch-shim version %s, commit %s\n", version_string(), version_commit());
+		return 0;
+	}
+	if (argc != 3 || argv[1][0] == '-') {
+		fprintf(stderr, "usage: pouch-shim ID DIR\n"
+				"pouchd starts it, with sockets at fd 3 and 4; it is of no use by hand.\n");
+		return 2;
+	}
+	if (oci_protect_self(argv, &err) < 0 || keeper_open(&keeper, argv[1], argv[2], &err) < 0) {
+		fprintf(stderr, "pouch-shim: %s\n", err.msg);
+		return 1;
+	}
+	while (!keeper_is_done(&keeper))
+		loop_run(&keeper.loop);
+	return 0;
+}
