@@ -213,6 +213,11 @@ const char *storage_name(const struct storage *s)
 	return s->driver->name;
 }
 
+bool storage_layers_are_independent(const struct storage *s)
+{
+	return s->driver->layers_are_independent;
+}
+
 void storage_status(struct storage *s, struct strmap *ret)
 {
 	auto_free char *layers = NULL;
