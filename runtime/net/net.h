@@ -8,7 +8,8 @@
  *	STATE/endpoints/ID.json		a container's endpoint: addresses (the lease), interface, published ports, proxies
  *
  * Attach order: address lease, veth pair (its far end is moved by pid and renamed to eth0), address and routes inside, ports. A
- * failed attach undoes what it did. Rules live in own chains (POUCH, POUCH-FORWARD, POUCH-POSTROUTING), so that nobody else's are touched.
+ * failed attach undoes what it did. Rules live in own chains, named after the bridge (POUCH-p0, POUCH-p0-SNAT, POUCH-p0-FWD, POUCH-p0-IN),
+ * which are always written as a whole from the endpoints, so nobody else's rules are touched and ours cannot drift.
  *
  * Threads: all functions may be called at the same time; there is one lock for the table and one for each bridge's leases.
  */
@@ -35,7 +36,7 @@ struct net_options {
 	bool iptables;			/* false: no rules; published ports by proxy alone */
 	bool ip_forward;		/* switch net.ipv4.ip_forward on */
 	bool userland_proxy;		/* also where NAT works (loopback without route_localnet needs it) */
-	const char *proxy_program;	/* pouch-shim; called as "pouch-shim proxy ..." */
+	const char *proxy_program;	/* NULL: the sibling pouch-init, which is called as "pouch-proxy" */
 };
 
 struct net;
@@ -106,7 +107,8 @@ struct net_endpoint {
 	char *bridge;
 	struct strv aliases;
 	net_port_vec ports;		/* as they are published: host ports chosen, ranges resolved */
-	VEC(int64_t) proxy_pids;	/* pid, start time, pid, start time, ... */
+	int64_t proxy_pid;		/* 0: none */
+	uint64_t proxy_start;		/* field 22 of its /proc/PID/stat: what proc_ref holds */
 	char *boot_id;
 };
 

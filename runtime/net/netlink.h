@@ -1,0 +1,72 @@
+/*
+ * netlink - links, addresses and routes, here or in another network namespace. Nobody outside runtime/net includes this.
+ */
+#ifndef RUNTIME_NET_NETLINK_H
+#define RUNTIME_NET_NETLINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "compat/base/auto.h"
+#include "compat/base/err.h"
+
+struct nl_sock;
+
+/*
+ * A socket in the namespace of @pid, or in ours with 0. It stays in that namespace whoever uses it. Opened by a thread of its own, since
+ * only a thread's namespace changes.
+ *
+ * @quiet	switch IPv6 off for interfaces that are made there later
+ */
+int netlink_open(pid_t pid, bool quiet, struct nl_sock **ret, struct err *err);
+void netlink_close(struct nl_sock *sock);
+DEFINE_AUTO(netlink_close, struct nl_sock *)
+
+#define LINK_MAC_SIZE 6
+
+struct link_info {
+	int index;
+	bool up;
+	unsigned char mac[LINK_MAC_SIZE];
+	int mtu;
+	int master;	/* index of its bridge, 0 none */
+};
+
+struct veth {
+	const char *host_name, *peer_name;
+	pid_t peer_pid;			/* the peer is born in this process's namespace */
+	const unsigned char *peer_mac;	/* of LINK_MAC_SIZE */
+	int mtu;
+};
+
+/* A pair; the host's end is up. Where the kernel cannot make the peer in another namespace it is moved there and renamed. */
+int link_add_veth(struct nl_sock *sock, const struct veth *veth, struct err *err);
+/* kind INTERNAL and code ENODEV when it does not exist. */
+int link_get(struct nl_sock *sock, const char *name, struct link_info *ret, struct err *err);
+/* What is NULL, 0 or negative stays as it is. */
+int link_set(struct nl_sock *sock, int index, const char *name, const unsigned char *mac, int mtu, int up,
+	     struct err *err);
+int link_del(struct nl_sock *sock, const char *name, struct err *err);
+/* Names of all links; @cb returns false to stop. */
+int link_each(struct nl_sock *sock, bool (*cb)(void *arg, const char *name, const struct link_info *info), void *arg,
+	      struct err *err);
+
+/* By ioctl: the same on every kernel, where netlink's way is accepted and ignored by old ones. Existing is -EEXIST without a message. */
+int bridge_add(const char *name, struct err *err);
+int bridge_del(const char *name, struct err *err);
+int bridge_add_port(const char *bridge, int index, struct err *err);
+
+/* @family AF_INET or AF_INET6; @addr of 4 or 16 bytes. An address that is there already is fine. */
+int addr_add(struct nl_sock *sock, int index, int family, const void *addr, int prefix, struct err *err);
+int addr_del(struct nl_sock *sock, int index, int family, const void *addr, int prefix, struct err *err);
+/* @index 0: all links. */
+int addr_each(struct nl_sock *sock, int index, int family,
+	      bool (*cb)(void *arg, int index, const void *addr, int prefix), void *arg, struct err *err);
+int route_add_default(struct nl_sock *sock, int index, int family, const void *gateway, struct err *err);
+/* Destinations of the main table's routes that are not the default one. */
+int route_each(struct nl_sock *sock, int family, bool (*cb)(void *arg, const void *addr, int prefix), void *arg,
+	       struct err *err);
+
+#endif
