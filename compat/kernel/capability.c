@@ -36,6 +36,12 @@ static struct fit always(const struct backend *b)
 	return fit(b->score, "works on every kernel");
 }
 
+/* Never where there is a mount namespace: root could leave it. */
+static struct fit by_lack(const struct backend *b)
+{
+	return fit(FIT_NO, "only for containers without a mount namespace");
+}
+
 static struct fit by_place(const struct backend *b)
 {
 	return b->at(compat_home());
@@ -111,10 +117,8 @@ static const struct {
 	[CAPABILITY_SWITCH_ROOT] = {
 		"switch-root", "make a directory the root of a container",
 		{FEATURE("pivot_root", FEATURE_PIVOT_ROOT, FIT_NATIVE, ""),
-		 FEATURE("move", FEATURE_MS_MOVE, FIT_GOOD,
-			 "the host's mounts stay in the container's mount table, hidden below its root"),
-		 ALWAYS("chroot", FIT_FALLBACK,
-			"a privileged process can leave the container's root")},
+		 FEATURE("move", FEATURE_MS_MOVE, FIT_GOOD, ""),
+		 {"chroot", by_lack, "root in the container can leave it", 0, 0, 0, NULL}},
 	},
 	[CAPABILITY_LAYERED_ROOT] = {
 		"layered-root", "root file systems on top of shared image layers",
@@ -198,7 +202,9 @@ static const struct {
 	},
 	[CAPABILITY_PROTECT_RUNTIME] = {
 		"protect-runtime", "keep a container from overwriting the runtime's program",
-		{FEATURE("memfd", FEATURE_MEMFD, FIT_NATIVE, "")},
+		{FEATURE("read-only-mount", FEATURE_MOUNT_SETATTR, FIT_NATIVE, ""),
+		 FEATURE("memfd", FEATURE_MEMFD, FIT_GOOD, "each start copies the program into memory"),
+		 ALWAYS("private-copy", FIT_FALLBACK, "each start copies the program to a file")},
 	},
 	[CAPABILITY_PROCESS_HANDLE] = {
 		"process-handle", "never signal a later process of the same pid",
@@ -230,6 +236,11 @@ static struct {
 const char *capability_name(enum capability c)
 {
 	return rows[c].name;
+}
+
+const char *capability_forced(enum capability c)
+{
+	return capability_forced_name(rows[c].name);
 }
 
 const char *capability_about(enum capability c)

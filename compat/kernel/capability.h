@@ -51,7 +51,8 @@ struct compat_options {
 
 /*
  * Apply POUCH_HIDE and the profile, and take over this boot's cached results when they are of the same program, POUCH_HIDE
- * and profile. Probes nothing: for programs that must start fast. @options NULL: the defaults. ERR_INVALID: the profile
+ * and profile. Probes nothing: for programs that must start fast; where there is no profile it only looks for one, and
+ * the cache is read when the first feature is asked for that costs a child. @options NULL: the defaults. ERR_INVALID: the profile
  * does not parse, or a name is unknown. Strings of @options are copied. Before the first thread.
  */
 int compat_begin(const struct compat_options *options, struct err *err);
@@ -76,6 +77,8 @@ const char *capability_loses(enum capability c, size_t i);
 const struct fit *capability_rows(enum capability c, size_t *ret_count);
 /* The backend that the profile forces, or NULL. */
 const char *capability_forced(enum capability c);
+/* The same by the capability's name, without the tables: for programs that must stay small. */
+const char *capability_forced_name(const char *capability);
 
 /*
  * The chosen backend: ->name, ->score, ->reason. Never NULL: where nothing works the score is FIT_NO and the reason says

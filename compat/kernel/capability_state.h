@@ -7,11 +7,17 @@
 #include "compat/kernel/capability.h"
 
 struct profile;
+struct strmap;
 
 const char *compat_home(void);
 /* Were the features' results taken from the cache? */
 bool compat_is_cached(void);
 const struct profile *compat_profile(void);
+
+/* capability -> backend; kept until the next call. */
+void capability_set_forced(const struct strmap *map);
+/* Take over this boot's cached results, if compat_begin() left that for later. */
+void compat_late_cache(void);
 
 /* Look at all backends of @c and choose. An error only where a forced one cannot work. */
 int capability_choose(enum capability c, struct err *err);

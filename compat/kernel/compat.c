@@ -1,8 +1,8 @@
 /*
  * compat.c - the start: POUCH_HIDE, the profile, the cache of this boot, and all probes
  *
- * The cache is taken only as a whole, and only when its key is today's: boot id, program, user, hidden names, profile. So a
- * change of any of them probes again.
+ * The cache is taken only as a whole, and only when its key is today's: boot id, program, user, hidden names, profile, and
+ * the home's file system. So a change of any of them probes again.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -35,17 +35,13 @@ static struct {
 	char *home, *cache_path, *profile_path;
 	bool profile_must_exist, use_cache;
 	bool from_cache;	/* the features' results are */
+	bool late;		/* the cache may be read yet */
 	struct profile profile;
 } state;
 
 const char *compat_home(void)
 {
 	return state.home ? state.home : DEFAULT_HOME;
-}
-
-const char *capability_forced(enum capability c)
-{
-	return strmap_get(&state.profile.force, capability_name(c));
 }
 
 bool compat_is_cached(void)
@@ -96,6 +92,9 @@ static char *make_key(const struct stat *profile)
 	char boot[37] = "";
 	auto_free char *xml = NULL;
 
+	struct stat home;
+	uint64_t dev = stat(compat_home(), &home) == 0 ? (uint64_t)home.st_dev : 0;
+
 	(void)proc_boot_id(boot, NULL);	/* without one nothing is cached, see below */
 	if (!*boot)
 		return NULL;
@@ -104,9 +103,10 @@ static char *make_key(const struct stat *profile)
 			   (uint64_t)profile->st_dev, (uint64_t)profile->st_ino,
 			   (int64_t)profile->st_size, (int64_t)profile->st_ctim.tv_sec,
 			   profile->st_ctim.tv_nsec);
-	return xfmt("%s %s/%s/%s/%d uid=%u hide=%s profile=%s:%s", boot, version_string(),
-		    version_commit(), version_build_time(), FEATURE_COUNT, (unsigned int)geteuid(),
-		    hide_list(), state.profile_path, xml ? xml : "none");
+	return xfmt("%s %s/%s/%s/%d uid=%u hide=%s profile=%s:%s home=%s:%" PRIx64, boot,
+		    version_string(), version_commit(), version_build_time(), FEATURE_COUNT,
+		    (unsigned int)geteuid(), hide_list(), state.profile_path, xml ? xml : "none",
+		    compat_home(), dev);
 }
 
 /* Only a file that nobody else could have written: it decides which defences are believed to work. */
@@ -192,7 +192,9 @@ static void set_options(const struct compat_options *o)
 	state.profile_must_exist = o->profile_path != NULL;
 	state.use_cache = !o->no_cache;
 	state.from_cache = false;
+	state.late = false;
 	profile_clear(&state.profile);
+	capability_set_forced(&state.profile.force);
 	forget_results();
 }
 
@@ -215,8 +217,20 @@ static int read_profile(struct err *err)
 	return 0;
 }
 
+/* Without a profile there is nothing to apply, so the cache can wait until it saves something. */
+void compat_late_cache(void)
+{
+	auto_free char *key = NULL;
+
+	if (!state.late)
+		return;
+	state.late = false;
+	key = make_key(NULL);
+	state.from_cache = take_cache(key);
+}
+
 /* *ret_key is for the cache; NULL: no cache. Owned. */
-static int begin(const struct compat_options *options, char **ret_key, struct err *err)
+static int begin(const struct compat_options *options, bool late, char **ret_key, struct err *err)
 {
 	auto_free char *key = NULL;
 	struct stat st;
@@ -230,7 +244,8 @@ static int begin(const struct compat_options *options, char **ret_key, struct er
 	exists = stat(state.profile_path, &st) == 0;
 	if (!exists && (errno != ENOENT || state.profile_must_exist))
 		return err_sys(err, errno, "read '%s'", state.profile_path);
-	if (state.use_cache) {
+	state.late = late && state.use_cache && !exists;
+	if (state.use_cache && !state.late) {
 		key = make_key(exists ? &st : NULL);
 		state.from_cache = take_cache(key);
 	}
@@ -247,13 +262,13 @@ int compat_begin(const struct compat_options *options, struct err *err)
 {
 	auto_free char *key = NULL;
 
-	return begin(options, &key, err);
+	return begin(options, true, &key, err);
 }
 
 int compat_init(const struct compat_options *options, struct err *err)
 {
 	auto_free char *key = NULL;
-	int rc = begin(options, &key, err);
+	int rc = begin(options, false, &key, err);
 
 	if (rc)
 		return rc;

@@ -19,6 +19,7 @@
 #include "compat/base/buf.h"
 #include "compat/base/hide.h"
 #include "compat/base/time.h"
+#include "compat/kernel/capability_state.h"
 #include "compat/kernel/probe.h"
 
 enum { CHILD_TIMEOUT_MS = 1000 };
@@ -108,6 +109,8 @@ static const struct row rows[FEATURE_COUNT] = {
 	    "rename that does not replace"),
 	ROW(FEATURE_COPY_FILE_RANGE, "copy_file_range", "4.5", MOUNT, probe_copy_file_range,
 	    "copying inside the kernel"),
+	ROW(FEATURE_REFLINK, "reflink", "4.5", HERE, probe_reflink,
+	    "copies that share their blocks, at the place of the home (FICLONE)"),
 	ROW(FEATURE_GETRANDOM, "getrandom", "3.17", HERE, probe_getrandom,
 	    "random bytes without a file"),
 
@@ -440,6 +443,11 @@ static void probe_one(enum feature f)
 {
 	struct answer a = {.feature = f};
 
+	if (rows[f].group != HERE) {
+		compat_late_cache();
+		if (results[f].known)
+			return;
+	}
 	if (denied(f, &a) || rows[f].group == HERE) {
 		if (!*a.reason)
 			(void)rows[f].probe(&a);

@@ -3,6 +3,7 @@
  */
 #include "compat/kernel/place.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #include "compat/base/auto.h"
 #include "compat/base/path.h"
 #include "compat/base/str.h"
+#include "compat/kernel/capability_state.h"
 #include "compat/kernel/feature.h"
 #include "compat/kernel/probe.h"
 
@@ -90,6 +92,18 @@ static char *make_scratch(const char *home)
 	return NULL;
 }
 
+/* Overlay needs readdir() to tell files from directories. */
+static bool tells_types(const char *path)
+{
+	auto_closedir DIR *d = opendir(path);
+	struct dirent *e;
+
+	while (d && (e = readdir(d)))
+		if (e->d_type == DT_UNKNOWN)
+			return false;
+	return d != NULL;
+}
+
 static bool overlay_in_fork(struct answer *a)
 {
 	static const char *const dirs[] = {"lower", "upper", "work", "merged"};
@@ -102,6 +116,8 @@ static bool overlay_in_fork(struct answer *a)
 			return probe_failed(a, "mkdir");
 	if (mkdir("lower/below", 0755) < 0)
 		return probe_failed(a, "mkdir");
+	if (!tells_types("."))
+		return probe_no(a, "no d_type (xfs: made with ftype=0)");
 	if (mount("overlay", "merged", "overlay", 0,
 		  "lowerdir=lower,upperdir=upper,workdir=work") < 0)
 		return probe_failed(a, "mount -t overlay");
@@ -165,33 +181,42 @@ struct fit place_btrfs_fit(const char *home)
 	return fit(FIT_GOOD, "home on btrfs: a snapshot for each container");
 }
 
-static bool can_reflink(const char *home)
+static bool clone_a_file(struct answer *a, const char *dir)
 {
-	auto_free char *dir = make_scratch(home);
-	auto_free char *from = NULL;
-	auto_free char *to = NULL;
-	auto_fd int in = -1;
-	auto_fd int out = -1;
-	bool can;
+	auto_free char *from = xfmt("%s/from", dir);
+	auto_free char *to = xfmt("%s/to", dir);
+	auto_fd int in = open(from, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	auto_fd int out = open(to, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
+	if (in < 0 || out < 0 || write(in, "x", 1) != 1)
+		return probe_failed(a, "make a file in the home");
+	return probe_result(a, ioctl(out, FICLONE_, in), "ioctl(FICLONE)");
+}
+
+bool probe_reflink(struct answer *a)
+{
+	const char *home = compat_home();
+	auto_free char *dir = NULL;
+	char fstype[32];
+	int kind;
+
+	place_fstype(home, fstype);
+	kind = kind_of(home);
+	if (kind >= 0 && !kinds[kind].reflink)
+		return probe_no(a, "%s has no shared blocks", fstype);
+	if (!is_dir(home))
+		return probe_no(a, "the home does not exist yet (it would be on %s)", fstype);
+	dir = make_scratch(home);
 	if (!dir)
-		return false;
-	from = xfmt("%s/from", dir);
-	to = xfmt("%s/to", dir);
-	in = open(from, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	out = open(to, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	can = in >= 0 && out >= 0 && write(in, "x", 1) == 1 && ioctl(out, FICLONE_, in) == 0;
+		return probe_failed(a, "write to the home");
+	(void)clone_a_file(a, dir);
 	(void)path_remove_tree(dir, NULL);	/* two files of ours */
-	return can;
+	return a->works;
 }
 
 struct fit place_copy_fit(const char *home)
 {
-	char fstype[32];
-	int kind = kind_of(home);
-
-	place_fstype(home, fstype);
-	if (kind >= 0 && kinds[kind].reflink && is_dir(home) && can_reflink(home))
-		return fit(FIT_FALLBACK + 10, "home on %s: files share their blocks (reflink)", fstype);
+	if (feature_works(FEATURE_REFLINK))
+		return fit(FIT_FALLBACK + 10, "files share their blocks (reflink)");
 	return fit(FIT_FALLBACK, "works everywhere; every container is a full copy");
 }

@@ -50,6 +50,9 @@ probe_fn probe_ns_bind, probe_pivot_root, probe_ms_move, probe_overlay, probe_ne
 /* Own mount namespace, private, a fresh tmpfs as the current directory. */
 bool probe_mount_prepare(struct answer *a);
 
+/* place.c: in the home, which may not exist */
+probe_fn probe_reflink;
+
 /* probe_host.c */
 probe_fn probe_btrfs, probe_device_mapper, probe_dm_thin, probe_dm_snapshot, probe_loop_control,
 	probe_cgroup_v1, probe_cgroup_v2, probe_sys_fs_cgroup, probe_cgroup_procs,

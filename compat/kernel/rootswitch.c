@@ -14,6 +14,7 @@
 #include "compat/base/buf.h"
 #include "compat/base/hide.h"
 #include "compat/base/str.h"
+#include "compat/kernel/capability.h"
 #include "compat/kernel/mountinfo.h"
 
 #define MAGIC_RAMFS 0x858458f6
@@ -154,6 +155,8 @@ int rootswitch_pick(bool no_pivot, bool no_mount_ns, const struct rootswitch **r
 		*ret = &plain;
 		return 0;
 	}
+	if (str_eq(capability_forced_name("switch-root"), "move"))
+		no_pivot = true;
 	/* Never chroot alone where there is a mount namespace: the container could leave it. */
 	if (!no_pivot && pivot_probe().score > FIT_NO)
 		*ret = &pivot;

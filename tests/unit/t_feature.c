@@ -221,6 +221,25 @@ static void unknown_names_are_refused_and_the_known_listed(void **state)
 	assert_non_null(strstr(err.msg, "subreaper"));
 }
 
+/* What the code asks hidden() for must be a name that POUCH_HIDE takes. */
+static void every_name_that_the_code_hides_by_is_known(void **state)
+{
+	FILE *p = popen("grep -rhoE 'hidden\\(\"[^\"]*\"\\)' --include=*.c compat runtime cli 2>/dev/null | "
+			"cut -d'\"' -f2 | sort -u", "r");
+	char line[100];
+	int names = 0;
+
+	assert_non_null(p);
+	while (fgets(line, sizeof(line), p)) {
+		line[strcspn(line, "\n")] = '\0';
+		if (feature_by_name(line) == FEATURE_COUNT)
+			fail_msg("hidden(\"%s\") in the code, which is no feature", line);
+		names++;
+	}
+	pclose(p);
+	assert_true(names > 5);
+}
+
 /* ---- profile ---- */
 
 static int parse(const char *text, const char *release, struct profile *ret)
@@ -573,6 +592,7 @@ int main(void)
 		cmocka_unit_test(all_probes_together_are_quick),
 		cmocka_unit_test(a_hidden_feature_does_not_work_nor_what_needs_it),
 		cmocka_unit_test(unknown_names_are_refused_and_the_known_listed),
+		cmocka_unit_test(every_name_that_the_code_hides_by_is_known),
 		cmocka_unit_test(a_profile_hides_and_forces),
 		cmocka_unit_test(a_wrong_profile_is_refused_with_its_line),
 		cmocka_unit_test(the_shipped_profile_documents_everything),
