@@ -17,6 +17,7 @@
 #include "compat/base/proc.h"
 #include "compat/base/str.h"
 #include "compat/base/version.h"
+#include "compat/kernel/capability.h"
 #include "compat/kernel/cgroup.h"
 #include "compat/kernel/feature.h"
 #include "compat/kernel/lsm.h"
@@ -149,7 +150,12 @@ static int open_volumes(struct engine *e, struct err *err)
 
 static int open_storage(struct engine *e, struct err *err)
 {
-	return storage_open(e->home, e->options.snapshotter, &e->storage, err);
+	const char *driver = e->options.snapshotter;
+
+	/* compat.xml may force it too; what is named at the start of the daemon wins. */
+	if (str_empty(driver))
+		driver = capability_forced(CAPABILITY_LAYERED_ROOT);
+	return storage_open(e->home, driver, &e->storage, err);
 }
 
 static int boot_id(struct engine *e, struct err *err)

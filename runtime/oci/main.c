@@ -14,6 +14,7 @@
 #include "compat/base/str.h"
 #include "compat/base/time.h"
 #include "compat/base/version.h"
+#include "compat/kernel/capability.h"
 #include "runtime/oci/cmd.h"
 #include "runtime/oci/container.h"
 #include "runtime/oci/spec.h"
@@ -214,6 +215,9 @@ int main(int argc, char **argv)
 		if (!c)
 			rc = err_set(&err, ERR_INVALID, "unknown command '%s'; 'pouch-oci --help' lists them", args[0]);
 	}
+	/* What compat.xml hides or forces holds here too. */
+	if (!rc)
+		rc = compat_begin(NULL, &err);
 	if (!rc && c->protect)
 		rc = oci_protect_self(argv, &err);
 	if (!rc)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "compat/base/version.h"
+#include "compat/kernel/capability.h"
 #include "runtime/oci/container.h"
 #include "runtime/shim/keeper.h"
 
@@ -24,7 +25,8 @@ int main(int argc, char **argv)
 				"pouchd starts it, with sockets at fd 3 and 4; it is of no use by hand.\n");
 		return 2;
 	}
-	if (oci_protect_self(argv, &err) < 0 || keeper_open(&keeper, argv[1], argv[2], &err) < 0) {
+	/* What compat.xml hides or forces holds here too. */
+	if (compat_begin(NULL, &err) < 0 || oci_protect_self(argv, &err) < 0 || keeper_open(&keeper, argv[1], argv[2], &err) < 0) {
 		fprintf(stderr, "pouch-shim: %s\n", err.msg);
 		return 1;
 	}
