@@ -17,7 +17,7 @@ enum packing packing_of(const void *data, size_t len);
 
 struct inflate {
 	struct ring *in, *out;
-	struct digester *digest;	/* of what comes out */
+	struct digester *digest;	/* of what comes out; NULL: not wanted */
 	uint64_t bytes_max;		/* ceilings of what comes out */
 	uint32_t ratio_max;		/* to what went in, beyond the first 64 MiB */
 	uint64_t in_bytes, out_bytes;
