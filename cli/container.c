@@ -15,16 +15,12 @@
 
 struct timeout_command {
 	struct opt_i64 time;
-	char *signal;
 };
 
-#define O(member) offsetof(struct timeout_command, member)
 static const struct option timeout_rows[] = {
-	{ "signal", 's', OPTION_STRING, O(signal), "Signal to send instead of the container's own" },
-	{ "time", 't', OPTION_OPT_INT, O(time), "Seconds to wait before killing it; -1 waits for ever", "10",
-	  -1, INT32_MAX },
+	{ "time", 't', OPTION_OPT_INT, offsetof(struct timeout_command, time),
+	  "Seconds to wait before killing it; -1 waits for ever", "10", -1, INT32_MAX },
 };
-#undef O
 
 static int with_timeout(struct cli *cli, const struct timeout_command *o, const char *path, const char *verb,
 			const struct strv *names, struct err *err)
@@ -32,14 +28,10 @@ static int with_timeout(struct cli *cli, const struct timeout_command *o, const 
 	struct cli_many many = {.method = "POST", .verb = verb};
 	AUTO(buf_clear) struct buf format = BUF_INIT;
 
-	if (o->signal && signal_parse(o->signal) < 0)
-		return err_set(err, ERR_INVALID, "invalid signal: %s", o->signal);
 	buf_str(&format, path);
 	/* Without the option the container's own time counts, which is ten seconds unless it has another. */
 	if (o->time.set)
 		buf_fmt(&format, "?t=%d", (int)o->time.v);
-	if (o->signal)
-		cli_query(&format, "signal", o->signal);
 	many.path_format = format.data;
 	return cli_each(cli, &many, names, err);
 }

@@ -13,7 +13,7 @@
 #include "cli/terminal.h"
 #include "compat/base/fd.h"
 #include "compat/base/str.h"
-#include "runtime/api/container.h"
+#include "runtime/api/image.h"
 
 /* ---- creating ---- */
 
@@ -40,6 +40,23 @@ static bool is_missing_image(const struct err *err)
 	return message && (str_starts(message, "image") || strstr(message, "o such image"));
 }
 
+/* Whether the image is here and of another platform than --platform asks for. */
+static bool is_other_platform(struct cli *cli, const struct create_options *o)
+{
+	auto_free char *name = cli_escape(o->request.config.image);
+	auto_free char *path = xfmt("/images/%s/json", name);
+	auto_free char *platform = NULL;
+	struct api_image image = {0};
+	bool other = false;
+
+	if (cli_get(cli, path, &api_image_table, &image, NULL) >= 0) {
+		platform = xfmt("%s/%s/%s", image.os, image.architecture, image.variant ? image.variant : "");
+		other = strncmp(platform, o->platform, strlen(o->platform)) != 0;
+	}
+	json_clear(&api_image_table, &image);
+	return other;
+}
+
 static int create(struct cli *cli, struct create_options *o, struct api_container_created *ret,
 		  struct err *err)
 {
@@ -54,7 +71,8 @@ static int create(struct cli *cli, struct create_options *o, struct api_containe
 		cli_query(&path, "name", o->name);
 	if (o->platform)
 		cli_query(&path, "platform", o->platform);
-	if (str_eq(o->pull, "always"))
+	if (str_eq(o->pull, "always") ||
+	    (o->platform && !str_eq(o->pull, "never") && is_other_platform(cli, o)))
 		rc = pull_image(cli, &pull, err);
 	if (rc < 0)
 		return rc;
