@@ -47,7 +47,7 @@ static void ended(struct monitor *m, struct watched *w)
 {
 	struct err err = ERR_INIT;
 
-	(void)epoll_ctl(m->epoll, EPOLL_CTL_DEL, shim_watch_fd(w->watch), NULL);	/* it was added by us */
+	(void)epoll_ctl(m->epoll, EPOLL_CTL_DEL, shim_watch_fd(w->watch), NULL);	/* may not be in it yet */
 	if (thread_run(exit_thread, w, THREAD_STACK_SMALL * 2, &err) < 0)
 		exit_thread(w);	/* slower for the others, but not lost */
 }
@@ -70,7 +70,8 @@ static void handle(struct monitor *m, struct watched *w, struct shim_event *even
 	}
 }
 
-static void drain(struct monitor *m, struct watched *w)
+/* False when that was the last: @w is gone then. */
+static bool drain(struct monitor *m, struct watched *w)
 {
 	for (;;) {
 		struct shim_event event = {0};
@@ -78,10 +79,10 @@ static void drain(struct monitor *m, struct watched *w)
 		int rc = shim_watch_next(w->watch, &event, &err);
 
 		if (rc == 0)
-			return;
+			return true;
 		if (rc < 0) {
 			ended(m, w);
-			return;
+			return false;
 		}
 		if (event.kind == SHIM_EVENT_EXIT) {
 			if (event.exit)
@@ -89,7 +90,7 @@ static void drain(struct monitor *m, struct watched *w)
 			w->has_exit = event.exit != NULL;
 			json_clear(&shim_event_table, &event);
 			ended(m, w);
-			return;
+			return false;
 		}
 		handle(m, w, &event);
 		json_clear(&shim_event_table, &event);
@@ -105,7 +106,7 @@ static void monitor_main(void *arg)
 		int n = epoll_wait(m->epoll, events, ARRAY_SIZE(events), -1);
 
 		for (int i = 0; i < n; i++)
-			drain(m, events[i].data.ptr);
+			(void)drain(m, events[i].data.ptr);
 	}
 }
 
@@ -141,6 +142,9 @@ int monitor_add(struct monitor *m, struct container *c, struct shim_watch *watch
 	pthread_mutex_lock(&c->lock);
 	w->generation = c->generation;
 	pthread_mutex_unlock(&c->lock);
+	/* What came together with the answer lies in a buffer, of which epoll knows nothing. */
+	if (!drain(m, w))
+		return 0;
 	if (epoll_ctl(m->epoll, EPOLL_CTL_ADD, shim_watch_fd(watch), &event) < 0) {
 		int rc = err_sys(err, errno, "watch container %.12s", c->id);
 
