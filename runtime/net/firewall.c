@@ -216,8 +216,8 @@ static int iptables_apply(struct firewall *fw, const struct firewall_view *v, bo
 	buf_fmt(&text,
 		"-A POUCH-%s-FWD -i %s -j ACCEPT\n"
 		"-A POUCH-%s-FWD -o %s -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n"
-		/* route_localnet lets packets for 127.0.0.0/8 in from the bridge: they have no business there */
-		"-A POUCH-%s-IN -i %s -d 127.0.0.0/8 -j DROP\nCOMMIT\n",
+		/* route_localnet lets packets for 127.0.0.0/8 in from the bridge: only answers have business there */
+		"-A POUCH-%s-IN -i %s -d 127.0.0.0/8 -m conntrack ! --ctstate RELATED,ESTABLISHED -j DROP\nCOMMIT\n",
 		b, b, b, b, b, b);
 	return restore(fw, buf_cstr(&text), err);
 }
@@ -340,7 +340,7 @@ static int nft_apply(struct firewall *fw, const struct firewall_view *v, bool fi
 	nft_ports(&text, v, false);
 	buf_fmt(&text,
 		"\t}\n\tchain input {\n\t\ttype filter hook input priority 0;\n"
-		"\t\tiifname \"%s\" ip daddr 127.0.0.0/8 drop\n\t}\n}\n",
+		"\t\tiifname \"%s\" ip daddr 127.0.0.0/8 ct state != { established, related } drop\n\t}\n}\n",
 		b);
 	return nft(fw, buf_cstr(&text), err);
 }

@@ -312,7 +312,7 @@ static int configure(struct nl_sock *inside, const struct network *n, const stru
 	return rc;
 }
 
-static int plug(const struct network *n, const struct net_endpoint *ep, pid_t pid, struct err *err)
+static int plug(const struct net *net, const struct network *n, const struct net_endpoint *ep, pid_t pid, struct err *err)
 {
 	AUTO(netlink_close) struct nl_sock *inside = NULL;
 	AUTO(netlink_close) struct nl_sock *here = NULL;
@@ -333,6 +333,8 @@ static int plug(const struct network *n, const struct net_endpoint *ep, pid_t pi
 	if ((rc = link_get(here, ep->host_if, &link, err)) < 0 ||
 	    (rc = bridge_add_port(ep->bridge, link.index, err)) < 0 || (rc = configure(inside, n, ep, err)) < 0)
 		(void)link_del(here, ep->host_if, &ignored); /* takes its peer with it */
+	else if (ep->ports.n && firewall_has_nat(&net->firewall))
+		(void)bridge_hairpin(here, ep->host_if, link.index); /* without, only its own port by the host's address fails */
 	return rc;
 }
 
@@ -402,7 +404,7 @@ int net_attach(struct net *net, const struct net_request *req, struct net_endpoi
 	if (rc < 0)
 		return rc;
 
-	rc = plug(n, ep, req->pid, err);
+	rc = plug(net, n, ep, req->pid, err);
 	if (rc >= 0)
 		rc = publish(net, n, ep, err);
 	pthread_mutex_lock(&net->lock);

@@ -60,6 +60,8 @@ static int open_here(struct nl_sock **ret, struct err *err)
 		return err_sys(err, errno ? errno : EIO, "connect a netlink socket");
 	}
 	(void)fd_set_cloexec(nl_socket_get_fd(sock), true);
+	/* One question at a time; a plain answer does not advance the library's count. */
+	nl_socket_disable_seq_check(sock);
 	*ret = sock;
 	return 0;
 }
@@ -422,6 +424,26 @@ int bridge_add_port(const char *bridge, int index, struct err *err)
 	req.ifr_ifindex = index;
 	rc = bridge_ioctl(SIOCBRADDIF, &req);
 	return rc < 0 ? err_sys(err, -rc, "put an interface on bridge '%s'", bridge) : 0;
+}
+
+int bridge_hairpin(struct nl_sock *sock, const char *name, int index)
+{
+	struct ifinfomsg head = {.ifi_family = AF_BRIDGE, .ifi_index = index};
+	AUTO_MSG struct nl_msg *msg = message(RTM_SETLINK, 0, &head, sizeof(head));
+	auto_free char *file = NULL;
+	struct nlattr *port = nla_nest_start(msg, IFLA_PROTINFO | NLA_F_NESTED);
+	const uint8_t on = 1;
+	struct err ignored;
+
+	if (!port)
+		abort();
+	put(msg, IFLA_BRPORT_MODE, &on, sizeof(on));
+	nla_nest_end(msg, port);
+	if (request(sock, msg) == 0)
+		return 0;
+	/* Before 3.8. */
+	file = xfmt("/sys/class/net/%s/brport/hairpin_mode", name);
+	return file_put(-1, file, "1", &ignored);
 }
 
 /* ---- addresses and routes ----------------------------------------------------------------------------------------------------- */

@@ -57,6 +57,11 @@ int link_each(struct nl_sock *sock, bool (*cb)(void *arg, const char *name, cons
 int bridge_add(const char *name, struct err *err);
 int bridge_del(const char *name, struct err *err);
 int bridge_add_port(const char *bridge, int index, struct err *err);
+/*
+ * Let the port send back what came from it: a container that connects to its own published port, where the bridge's frames pass through the
+ * host's NAT (bridge-nf-call-iptables). 0 or -errno.
+ */
+int bridge_hairpin(struct nl_sock *sock, const char *name, int index);
 
 /* @family AF_INET or AF_INET6; @addr of 4 or 16 bytes. An address that is there already is fine. */
 int addr_add(struct nl_sock *sock, int index, int family, const void *addr, int prefix, struct err *err);
