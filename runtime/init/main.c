@@ -3,6 +3,8 @@
  *
  * It starts the program, passes every signal on to it, reaps whatever the kernel hands to process 1, and ends with the program's
  * status. It runs inside of untrusted images: static, no library, no file is opened, no environment is looked at.
+ *
+ * Called as "pouch-proxy" it is the host's port proxy: see proxy.h.
  */
 #include <errno.h>
 #include <signal.h>
@@ -11,6 +13,8 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "runtime/init/proxy.h"
 
 static const char usage[] =
 	"usage: pouch-init [-g] [--] PROGRAM [ARGUMENT...]\n"
@@ -58,6 +62,8 @@ int main(int argc, char **argv)
 	sigset_t all, old;
 	pid_t program;
 
+	if (argc > 0 && strcmp(argv[0], "pouch-proxy") == 0)
+		return proxy_main(argc, argv);
 	for (; first < argc && argv[first][0] == '-'; first++) {
 		if (strcmp(argv[first], "--") == 0) {
 			first++;
