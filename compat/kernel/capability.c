@@ -180,6 +180,14 @@ static const struct {
 		"keep-netns", "keep a network namespace for others to join",
 		{FEATURE("init", FEATURE_NS_NET, FIT_NATIVE, "")},
 	},
+	[CAPABILITY_NAT] = {
+		"nat", "published ports, and connections of containers to other hosts",
+		{FEATURE("iptables", FEATURE_IPTABLES, FIT_NATIVE, ""),
+		 FEATURE("nft", FEATURE_NFT, FIT_GOOD, ""),
+		 ALWAYS("none", FIT_FALLBACK,
+			"published ports go through a proxy, which hides the client's address; containers on a "
+			"bridge reach no other host unless it knows the way back")},
+	},
 	[CAPABILITY_CGROUP_MOUNT] = {
 		"cgroup-mount", "a place for /sys/fs/cgroup in a container",
 		{FEATURE("sys-fs-cgroup", FEATURE_SYS_FS_CGROUP, FIT_NATIVE, ""),

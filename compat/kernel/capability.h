@@ -31,6 +31,7 @@ enum capability {
 	CAPABILITY_EMPTY_CPUSET,	/* clone_children, copy */
 	CAPABILITY_MOVE_INTERFACE,
 	CAPABILITY_KEEP_NETNS,
+	CAPABILITY_NAT,			/* iptables, nft, none */
 	CAPABILITY_CGROUP_MOUNT,	/* sys-fs-cgroup, tmpfs */
 	CAPABILITY_NO_NEW_PRIVS,
 	CAPABILITY_SECCOMP,

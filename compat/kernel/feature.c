@@ -94,6 +94,8 @@ static const struct row rows[FEATURE_COUNT] = {
 	    "a bind mount of /proc/PID/ns/net keeps the namespace"),
 	ROW(FEATURE_NETLINK_NS_FD, "netlink-ns-fd", "3.0", HERE, probe_netlink_ns_fd,
 	    "moving an interface to a namespace by its file (IFLA_NET_NS_FD)"),
+	ROW(FEATURE_VETH_PEER_NETNS, "veth-peer-netns", "2.6.34", NAMESPACE, probe_veth_peer_netns,
+	    "making a pair of interfaces with one end in another namespace at once"),
 
 	ROW(FEATURE_OPENAT2, "openat2", "5.6", HERE, probe_openat2,
 	    "resolving a path inside a root in one call"),
@@ -167,6 +169,10 @@ static const struct row rows[FEATURE_COUNT] = {
 	ROW(FEATURE_IPV6, "ipv6", "", HERE, probe_ipv6, "IPv6"),
 	ROW(FEATURE_ROUTE_LOCALNET, "route_localnet", "3.6", HERE, probe_route_localnet,
 	    "published ports on 127.0.0.1 without a proxy"),
+	ROW(FEATURE_IPTABLES, "iptables", "", HERE, probe_iptables,
+	    "the program iptables-restore; the network tries it before it is used"),
+	ROW(FEATURE_NFT, "nft", "", HERE, probe_nft,
+	    "the program nft; the network tries it before it is used"),
 };
 
 /* ---- what is known ---- */

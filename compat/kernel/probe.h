@@ -38,7 +38,8 @@ probe_fn probe_subreaper, probe_pidfd, probe_clone3, probe_clone_into_cgroup, pr
 probe_fn probe_ns_mnt, probe_ns_uts, probe_ns_ipc, probe_ns_net, probe_ns_pid, probe_ns_user,
 	probe_ns_cgroup, probe_ns_time, probe_unshare_pid, probe_setns, probe_setns_mnt,
 	probe_setns_uts, probe_setns_ipc, probe_setns_net, probe_setns_pid, probe_setns_user,
-	probe_setns_cgroup, probe_setns_time, probe_setns_pidfd, probe_netlink_ns_fd;
+	probe_setns_cgroup, probe_setns_time, probe_setns_pidfd, probe_netlink_ns_fd,
+	probe_veth_peer_netns;
 
 /* probe_file.c */
 probe_fn probe_openat2, probe_o_path, probe_o_tmpfile, probe_close_range, probe_memfd, probe_statx,
@@ -56,6 +57,7 @@ probe_fn probe_reflink;
 /* probe_host.c */
 probe_fn probe_btrfs, probe_device_mapper, probe_dm_thin, probe_dm_snapshot, probe_loop_control,
 	probe_cgroup_v1, probe_cgroup_v2, probe_sys_fs_cgroup, probe_cgroup_procs,
-	probe_freezer, probe_clone_children, probe_apparmor, probe_selinux, probe_ipv6, probe_route_localnet;
+	probe_freezer, probe_clone_children, probe_apparmor, probe_selinux, probe_ipv6, probe_route_localnet,
+	probe_iptables, probe_nft;
 
 #endif

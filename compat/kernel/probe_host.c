@@ -279,3 +279,29 @@ bool probe_route_localnet(struct answer *a)
 	return probe_result(a, access("/proc/sys/net/ipv4/conf/all/route_localnet", F_OK),
 			    "/proc/sys/net/ipv4/conf/all/route_localnet");
 }
+
+/* Running it would load the kernel's tables, on a host that may have none on purpose. */
+static bool has_program(struct answer *a, const char *name)
+{
+	const char *path = getenv("PATH");
+
+	for (path = str_empty(path) ? "/usr/sbin:/sbin:/usr/bin:/bin" : path; *path;) {
+		size_t n = strcspn(path, ":");
+		auto_free char *file = xfmt("%.*s/%s", (int)n, path, name);
+
+		if (n && access(file, X_OK) == 0)
+			return probe_yes(a, "%s", file);
+		path += n + (path[n] == ':');
+	}
+	return probe_no(a, "no program '%s' in PATH", name);
+}
+
+bool probe_iptables(struct answer *a)
+{
+	return has_program(a, "iptables-restore");
+}
+
+bool probe_nft(struct answer *a)
+{
+	return has_program(a, "nft");
+}

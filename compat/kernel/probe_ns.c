@@ -11,6 +11,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -197,23 +198,54 @@ bool probe_setns_pidfd(struct answer *a)
 
 /* ---- network ---- */
 
-struct setlink {
+struct message {
 	struct nlmsghdr head;
 	struct ifinfomsg link;
-	struct rtattr attr;
-	int32_t fd;
+	char attributes[256];
 };
 
-static ssize_t ask(const struct setlink *request, void *reply, size_t size)
+/* Start an attribute; end_attribute() gives it its length, so that attributes may lie in it. */
+static struct rtattr *add_attribute(struct message *m, unsigned short type, const void *data, size_t len)
+{
+	struct rtattr *a = (void *)((char *)m + NLMSG_ALIGN(m->head.nlmsg_len));
+
+	a->rta_type = type;
+	a->rta_len = (unsigned short)RTA_LENGTH(len);
+	if (len)
+		memcpy(RTA_DATA(a), data, len);
+	m->head.nlmsg_len = (uint32_t)((char *)a + RTA_ALIGN(a->rta_len) - (char *)m);
+	return a;
+}
+
+static void end_attribute(const struct message *m, struct rtattr *a)
+{
+	a->rta_len = (unsigned short)((const char *)m + m->head.nlmsg_len - (const char *)a);
+}
+
+/* 0 or the kernel's -errno. */
+static int ask(struct message *m)
 {
 	auto_fd int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 	struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
+	struct {
+		struct nlmsghdr head;
+		struct nlmsgerr error;
+		char more[512];
+	} reply;
+	ssize_t n;
 
-	if (fd < 0 || sendto(fd, request, request->head.nlmsg_len, 0, (const void *)&kernel,
-			     sizeof(kernel)) < 0)
-		return -1;
-	return recv(fd, reply, size, 0);
+	m->head.nlmsg_flags |= NLM_F_REQUEST | NLM_F_ACK;
+	if (fd < 0 || sendto(fd, m, m->head.nlmsg_len, 0, (const void *)&kernel, sizeof(kernel)) < 0)
+		return -errno;
+	n = recv(fd, &reply, sizeof(reply), 0);
+	if (n < 0)
+		return -errno;
+	if (n < (ssize_t)offsetof(__typeof__(reply), more) || reply.head.nlmsg_type != NLMSG_ERROR)
+		return -EPROTO;
+	return reply.error.error;
 }
+
+enum { IFLA_NET_NS_PID_ = 19, IFLA_NET_NS_FD_ = 28, INFO_KIND = 1, INFO_DATA = 2, VETH_PEER = 1 };
 
 /*
  * "Move lo to the namespace of a descriptor that does not exist." Who knows the attribute says EBADF; who does not
@@ -221,29 +253,57 @@ static ssize_t ask(const struct setlink *request, void *reply, size_t size)
  */
 bool probe_netlink_ns_fd(struct answer *a)
 {
-	enum { LO_INDEX = 1, NET_NS_FD = 28 };
-	struct setlink request = {
-		.head = {.nlmsg_len = sizeof(request),
-			 .nlmsg_type = RTM_SETLINK,
-			 .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK},
+	enum { LO_INDEX = 1 };
+	const int32_t no_fd = INT32_MAX;
+	struct message m = {
+		.head = {.nlmsg_len = NLMSG_LENGTH(sizeof(m.link)), .nlmsg_type = RTM_SETLINK},
 		.link = {.ifi_family = AF_UNSPEC, .ifi_index = LO_INDEX},
-		.attr = {.rta_len = RTA_LENGTH(sizeof(int32_t)), .rta_type = NET_NS_FD},
-		.fd = INT32_MAX,
 	};
-	struct {
-		struct nlmsghdr head;
-		struct nlmsgerr error;
-		char more[512];
-	} reply;
-	ssize_t n = ask(&request, &reply, sizeof(reply));
+	int rc;
 
-	if (n < (ssize_t)offsetof(__typeof__(reply), more) || reply.head.nlmsg_type != NLMSG_ERROR) {
-		if (n >= 0)
-			errno = EPROTO;
-		return probe_failed(a, "netlink");
-	}
-	if (reply.error.error == 0)
+	(void)add_attribute(&m, IFLA_NET_NS_FD_, &no_fd, sizeof(no_fd));
+	rc = ask(&m);
+	if (rc == 0)
 		return probe_no(a, "IFLA_NET_NS_FD is ignored");
-	errno = -reply.error.error;
-	return errno == EBADF ? probe_yes(a, "IFLA_NET_NS_FD") : probe_failed(a, "IFLA_NET_NS_FD");
+	errno = -rc;
+	return rc == -EBADF ? probe_yes(a, "IFLA_NET_NS_FD") : probe_failed(a, "IFLA_NET_NS_FD");
+}
+
+/*
+ * "Make a pair whose peer is in the namespace of a process that does not exist." ESRCH when the kernel looked for it; when it
+ * did not, the pair is made here, in a namespace that ends with this child.
+ */
+static bool veth_in_fork(struct answer *a)
+{
+	const int32_t no_pid = INT32_MAX;
+	const struct ifinfomsg peer = {.ifi_family = AF_UNSPEC};
+	struct message m = {
+		.head = {.nlmsg_len = NLMSG_LENGTH(sizeof(m.link)),
+			 .nlmsg_type = RTM_NEWLINK,
+			 .nlmsg_flags = NLM_F_CREATE | NLM_F_EXCL},
+		.link = {.ifi_family = AF_UNSPEC},
+	};
+	struct rtattr *info, *data, *end;
+	int rc;
+
+	if (unshare(CLONE_NEWNET) < 0)
+		return probe_failed(a, "unshare(CLONE_NEWNET)");
+	info = add_attribute(&m, IFLA_LINKINFO, NULL, 0);
+	(void)add_attribute(&m, INFO_KIND, "veth", 4);
+	data = add_attribute(&m, INFO_DATA, NULL, 0);
+	end = add_attribute(&m, VETH_PEER, &peer, sizeof(peer));
+	(void)add_attribute(&m, IFLA_NET_NS_PID_, &no_pid, sizeof(no_pid));
+	end_attribute(&m, end);
+	end_attribute(&m, data);
+	end_attribute(&m, info);
+	rc = ask(&m);
+	if (rc == 0)
+		return probe_no(a, "the peer's namespace is ignored");
+	errno = -rc;
+	return rc == -ESRCH ? probe_yes(a, "veth with a peer elsewhere") : probe_failed(a, "veth");
+}
+
+bool probe_veth_peer_netns(struct answer *a)
+{
+	return probe_in_fork(a, veth_in_fork);
 }

@@ -16,6 +16,7 @@
 #include "compat/base/hide.h"
 #include "compat/base/proc.h"
 #include "compat/base/str.h"
+#include "compat/kernel/capability.h"
 #include "runtime/net/net_internal.h"
 
 enum { RUN_MS = 30000 };
@@ -395,7 +396,7 @@ int firewall_open(struct firewall *fw, bool wanted, const char *run_dir, struct 
 			fw->rows[i] = kinds[i].probe(fw);
 		fw->rows[i].name = kinds[i].name;
 	}
-	best = fit_best(fw->rows, fw->row_count, NULL, "firewall", err);
+	best = fit_best(fw->rows, fw->row_count, capability_forced_name("nat"), "firewall", err);
 	if (best < 0)
 		return best;
 	fw->kind = &kinds[best];
