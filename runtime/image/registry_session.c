@@ -366,35 +366,3 @@ int registry_blob_get(struct registry_session *s, const char *digest, uint64_t o
 		return err_set(err, ERR_CANCELED, "pull canceled");
 	return rc;
 }
-
-/* ---- login ------------------------------------------------------------------------------------------------------ */
-
-int registry_login(const struct registry_settings *settings, const char *domain,
-		   const struct registry_auth *auth, char **ret_identity_token, struct err *err)
-{
-	AUTO(registry_session_close) struct registry_session *s = NULL;
-	AUTO(http_response_clear) struct http_response response = {0};
-	struct registry_session_options options = {
-		.settings = settings, .domain = domain, .path = "", .auth = auth};
-	int rc = registry_session_open(&options, &s, err);
-
-	if (rc < 0)
-		return rc;
-	rc = exchange(s, "", &(struct http_request){0}, &response, err);
-	if (rc == 0 && response.status == 401) {
-		rc = registry_answer_challenge(s, response.challenges, err);
-		if (rc > 0)
-			rc = exchange(s, "", &(struct http_request){0}, &response, err);
-	}
-	if (rc < 0)
-		return rc;
-	if (response.status == 401 || response.status == 403)
-		return err_set(err, ERR_UNAUTHORIZED,
-			       "registry '%s' refuses user '%s': check user name and password", domain,
-			       auth && auth->username ? auth->username : "");
-	if (response.status / 100 != 2)
-		return err_set(err, ERR_UNAVAILABLE, "registry '%s' answers status %ld to a login", domain,
-			       response.status);
-	*ret_identity_token = take(s->identity_token);
-	return 0;
-}
