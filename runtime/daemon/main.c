@@ -1,0 +1,187 @@
+/*
+ * main - pouchd.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "compat/base/fd.h"
+#include "compat/base/log.h"
+#include "compat/base/path.h"
+#include "compat/base/str.h"
+#include "compat/base/version.h"
+#include "compat/kernel/capability.h"
+#include "runtime/daemon/options.h"
+#include "runtime/daemon/server.h"
+#include "runtime/engine/engine.h"
+
+#define STOP_WAIT_MS 3000
+
+static void on_warning(const char *message)
+{
+	log_warn("%s", message);
+}
+
+/* Every container costs a few fds, every connection one. */
+static void raise_limits(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &limit);	/* fewer will do for fewer containers */
+	}
+}
+
+static void set_oom_score(int value)
+{
+	struct err err = ERR_INIT;
+	char text[12];
+
+	str_fmt(text, sizeof(text), "%d", value);
+	if (file_put(AT_FDCWD, "/proc/self/oom_score_adj", text, &err) < 0)
+		log_warn("OOM score adjustment %d is not possible here: %s", value, err.msg);
+}
+
+static int write_pidfile(const char *path, struct err *err)
+{
+	char text[16];
+
+	if (str_empty(path))
+		return 0;
+	str_fmt(text, sizeof(text), "%d\n", (int)getpid());
+	return file_replace(AT_FDCWD, path, text, strlen(text), 0644, FILE_NO_SYNC, err);
+}
+
+static int probe_host(const struct daemon_options *o, struct err *err)
+{
+	const struct compat_options compat = {.home = o->home, .exec_root = o->exec_root};
+	int rc = path_mkdirs(o->home, 0711, err);
+
+	if (rc >= 0)
+		rc = path_mkdirs(o->exec_root, 0711, err);
+	return rc < 0 ? rc : compat_init(&compat, err);
+}
+
+static int open_engine(const struct daemon_options *o, struct engine **ret, struct err *err)
+{
+	const struct engine_options engine = {
+		.home = o->home,
+		.exec_root = o->exec_root,
+		.cgroup_parent = o->cgroup_parent,
+		.default_runtime = o->default_runtime,
+		.runtimes = &o->runtimes,
+		.log_driver = o->log_driver,
+		.log_opts = &o->log_opts,
+		.snapshotter = o->snapshotter,
+		.default_registry = o->default_registry,
+		.default_registry_namespace = o->default_registry_namespace,
+		.image_proxy = o->image_proxy,
+		.insecure_registries = &o->insecure_registries,
+		.bridge_name = o->bridge_name,
+		.bip = o->bip,
+		.fixed_cidr = o->fixed_cidr,
+		.default_gateway = o->default_gateway,
+		.fixed_cidr6 = o->enable_ipv6 ? o->fixed_cidr6 : NULL,
+		.default_gateway6 = o->enable_ipv6 ? o->default_gateway6 : NULL,
+		.disable_bridge = o->disable_bridge,
+		.iptables = o->iptables,
+		.ip_forward = o->ip_forward,
+		.userland_proxy = o->userland_proxy,
+		.mtu = o->mtu,
+		.warn = on_warning,
+	};
+
+	return engine_open(&engine, ret, err);
+}
+
+static void reload(struct daemon_options *o)
+{
+	struct err err = ERR_INIT;
+
+	if (options_reload(o, &err) < 0) {
+		log_error("reload: %s", err.msg);
+		return;
+	}
+	log_open(STDERR_FILENO, o->debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, "pouchd");
+	log_info("configuration read again");
+}
+
+/* All threads are started with these blocked, so that they arrive here alone. */
+static void wait_for_end(struct daemon_options *o, const sigset_t *set)
+{
+	for (;;) {
+		int sig;
+
+		if (sigwait(set, &sig))
+			continue;
+		if (sig != SIGHUP)
+			return;
+		reload(o);
+	}
+}
+
+static void block_signals(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static int fail(const struct err *err)
+{
+	log_error("%s", err->msg);
+	return 1;
+}
+
+int main(int argc, char **argv)
+{
+	static struct daemon_options options;
+	struct daemon_context daemon = {.options = &options};
+	struct err err = ERR_INIT;
+	struct server *server;
+	sigset_t set;
+
+	log_open(STDERR_FILENO, LOG_LEVEL_INFO, "pouchd");
+	if (options_read(argc, (const char **)argv, &options, &err) < 0)
+		return fail(&err);
+	if (options.version) {
+		printf("pouchd %s, commit %s, built %s\n", version_string(), version_commit(), version_build_time());
+		return 0;
+	}
+	if (options.debug)
+		log_open(STDERR_FILENO, LOG_LEVEL_DEBUG, "pouchd");
+	if (geteuid() != 0) {
+		err_set(&err, ERR_FORBIDDEN, "pouchd needs root");
+		return fail(&err);
+	}
+	umask(022);
+	raise_limits();
+	set_oom_score(options.oom_score_adj);
+	block_signals(&set);
+
+	if (probe_host(&options, &err) < 0 || open_engine(&options, &daemon.engine, &err) < 0 ||
+	    server_open(&daemon, &server, &err) < 0 || write_pidfile(options.pidfile, &err) < 0 ||
+	    server_start(server, &err) < 0)
+		return fail(&err);
+	STRV_EACH(address, &options.listen)
+		log_info("listening on %s", *address);
+
+	wait_for_end(&options, &set);
+	log_info("stopping; containers live on");
+	engine_shutdown(daemon.engine);
+	server_stop(server, STOP_WAIT_MS);
+	engine_close(daemon.engine);
+	if (!str_empty(options.pidfile))
+		(void)unlink(options.pidfile);	/* a stale one is harmless */
+	return 0;
+}
