@@ -273,6 +273,19 @@ static bool setgroups_denied(int proc_fd)
 	return file_read(proc_fd, "self/setgroups", 64, &text, NULL) >= 0 && str_starts(buf_cstr(&text), "deny");
 }
 
+/*
+ * Pipes and the like become the user's, so that the program may open /proc/self/fd/1 (nginx, for one, logs to /dev/stdout). What cannot
+ * be given away (a mapped user, a read-only file system) stays usable through the fd.
+ */
+static void give_stdio(uint32_t uid)
+{
+	struct stat st;
+
+	for (int i = 0; i < 3; i++)
+		if (!is_null(i) && fstat(i, &st) == 0 && st.st_uid != uid)
+			(void)!fchown(i, uid, (gid_t)-1);
+}
+
 static int become_user(const struct process_setup *setup, struct err *err)
 {
 	const struct oci_user *u = &setup->process->user;
@@ -281,6 +294,7 @@ static int become_user(const struct process_setup *setup, struct err *err)
 
 	for (size_t i = 0; i < n; i++)
 		gids[i] = u->additional_gids.v[i];
+	give_stdio(u->uid);
 	if (setgroups(n, gids) < 0 && !(errno == EPERM && !n && setgroups_denied(setup->proc_fd)))
 		return err_sys(err, errno, "set %zu additional groups", n);
 	if (setresgid(u->gid, u->gid, u->gid) < 0)

@@ -1,0 +1,954 @@
+/*
+ * t_shim - pouch-shim as pouchd drives it, with real containers
+ */
+#include "tests/unit/shim_box.h"
+
+/* ---- life and exit ----------------------------------------------------------------------------------------------------- */
+
+static void an_exit_status_is_on_disk_before_anybody_is_told(void **state)
+{
+	struct err err = ERR_INIT;
+	struct shim_watch *watch;
+	struct shim_event event;
+	struct shim_exit e;
+	struct box b;
+	int rc;
+
+	box_init(&b);
+	b.o.sync_exit = true;
+	box_create(&b, "echo out; echo err >&2; exit 7");
+	assert_ok(shim_watch_open(b.shim, &watch, &err));
+	box_start(&b);
+	do {
+		struct pollfd p = {.fd = shim_watch_fd(watch), .events = POLLIN};
+
+		assert_int_equal(poll(&p, 1, 10000), 1);
+		rc = shim_watch_next(watch, &event, &err);
+		assert_ok(rc);
+	} while (!rc);
+	assert_int_equal(event.kind, SHIM_EVENT_EXIT);
+	assert_int_equal(event.exit->exit_code, 7);
+	assert_int_equal(event.exit->pid, b.pid);
+	assert_ok(shim_exit_read(b.o.exit_file, &e, &err));
+	assert_int_equal(e.exit_code, 7);
+	assert_int_equal(e.signal, 0);
+	assert_false(e.oom_killed);
+	assert_true(e.finished >= e.started && e.started > 0);
+	json_clear(&shim_event_table, &event);
+	assert_ok(shim_delete(b.shim, &err));
+	assert_int_equal(shim_watch_next(watch, &event, &err), -EPIPE);
+	shim_watch_close(watch);
+	assert_box_left_nothing(&b);
+	box_clear(&b);
+}
+
+static void both_streams_are_in_the_log(void **state)
+{
+	struct box b;
+
+	box_init(&b);
+	box_run(&b, "echo one; echo two >&2; printf three");
+	box_wait(&b);
+	{
+		auto_free char *out = box_log(&b, true, false, NULL), *errs = box_log(&b, false, true, NULL);
+
+		assert_string_equal(out, "one\nthree");
+		assert_string_equal(errs, "two\n");
+	}
+	box_clear(&b);
+}
+
+static void a_signal_gives_128_and_its_number(void **state)
+{
+	struct err err = ERR_INIT;
+	struct shim_exit e;
+	struct box b;
+
+	box_init(&b);
+	box_run(&b, "sleep 100 & wait");
+	assert_ok(shim_kill(b.shim, SIGKILL, false, &err));
+	e = box_wait(&b);
+	assert_int_equal(e.exit_code, 137);
+	assert_int_equal(e.signal, SIGKILL);
+	assert_refused(shim_kill(b.shim, SIGKILL, false, &err), ERR_CONFLICT);
+	box_clear(&b);
+}
+
+static void a_container_outlives_its_daemon(void **state)
+{
+	struct err err = ERR_INIT;
+	struct shim_state st;
+	struct box b;
+
+	box_init(&b);
+	box_run(&b, "echo before; sleep 0.3; echo after; exit 3");
+	shim_close(b.shim);
+	b.shim = NULL;
+	assert_ok(shim_open(b.dir, &b.shim, &err));
+	assert_ok(shim_get_state(b.shim, &st, &err));
+	assert_string_equal(st.status, "running");
+	assert_int_equal(st.pid, b.pid);
+	assert_int_equal(st.version, SHIM_VERSION);
+	json_clear(&shim_state_table, &st);
+	shim_close(b.shim);
+	b.shim = NULL;
+	assert_int_equal(box_wait(&b).exit_code, 3);
+	assert_box_left_nothing(&b);
+	assert_refused(shim_open(b.dir, &b.shim, &err), ERR_NOT_FOUND);
+	{
+		auto_free char *out = box_log(&b, true, true, NULL);
+
+		assert_string_equal(out, "before\nafter\n");
+	}
+	box_clear(&b);
+}
+
+static void a_shim_without_a_container_ends_with_its_daemon(void **state)
+{
+	auto_free char *sock = NULL;
+	struct box b;
+
+	box_init(&b);
+	box_spawn(&b);
+	shim_close(b.shim);
+	b.shim = NULL;
+	sock = xfmt("%s/shim.sock", b.dir);
+	for (int i = 0; i < 300; i++) {
+		struct shim *again = NULL;
+		struct err err = ERR_INIT;
+
+		if (shim_open(b.dir, &again, &err) < 0 && err.kind == ERR_NOT_FOUND)
+			break;
+		shim_close(again);
+		usleep(10000);
+		assert_true(i < 299);
+	}
+	box_clear(&b);
+}
+
+static void a_failed_create_leaves_nothing(void **state)
+{
+	struct err err = ERR_INIT;
+	struct box b;
+
+	box_init(&b);
+	box_config(&b, "true");
+	str_set(&b.o.bundle, "/nonexistent");
+	box_spawn(&b);
+	assert_true(shim_create(b.shim, &b.o, &b.pid, &err) < 0);
+	assert_non_null(strstr(err.msg, "nonexistent"));
+	shim_close(b.shim);
+	b.shim = NULL;
+	assert_box_left_nothing(&b);
+	box_clear(&b);
+}
+
+static void a_missing_program_is_not_found(void **state)
+{
+	struct err err = ERR_INIT;
+	auto_free char *path = NULL;
+	AUTO(buf_clear) struct buf text = BUF_INIT;
+	struct box b;
+	char *at;
+	int rc;
+
+	box_init(&b);
+	box_config(&b, "true");
+	path = xfmt("%s/config.json", b.dir);
+	assert_ok(file_read(AT_FDCWD, path, 1 << 20, &text, &err));
+	at = strstr(text.data, "\"sh\"");
+	memcpy(at, "\"zz\"", 4);
+	assert_ok(file_write(AT_FDCWD, path, text.data, text.len, 0600, &err));
+	box_spawn(&b);
+	rc = shim_create(b.shim, &b.o, &b.pid, &err);
+	if (rc == 0)
+		rc = shim_start(b.shim, &err);
+	assert_true(rc < 0);
+	assert_int_equal(err.kind, ERR_NOT_FOUND);
+	shim_close(b.shim);
+	b.shim = NULL;
+	assert_box_left_nothing(&b);
+	box_clear(&b);
+}
+
+static void a_created_container_can_be_deleted(void **state)
+{
+	struct err err = ERR_INIT;
+	struct box b;
+
+	box_init(&b);
+	box_create(&b, "true");
+	assert_ok(shim_delete(b.shim, &err));
+	for (int i = 0; i < 300 && kill(b.pid, 0) == 0; i++)
+		usleep(10000);
+	assert_int_equal(kill(b.pid, 0), -1);
+	assert_box_left_nothing(&b);
+	box_clear(&b);
+}
+
+static void a_running_container_is_not_deleted(void **state)
+{
+	struct err err = ERR_INIT;
+	struct box b;
+
+	box_init(&b);
+	box_run(&b, "sleep 100");
+	assert_refused(shim_delete(b.shim, &err), ERR_CONFLICT);
+	box_clear(&b);
+}
+
+static void memory_kills_are_told(void **state)
+{
+	struct shim_exit e;
+	struct box b;
+
+	if (access("/sys/fs/cgroup/memory", F_OK) < 0) {
+		print_message("no v1 memory controller\n");
+		skip();
+	}
+	box_init(&b);
+	b.resources = "\"memory\":{\"limit\":8388608}";
+	box_run(&b, "x=$(yes | head -c 40000000); echo ${#x}");
+	e = box_wait(&b);
+	assert_true(e.oom_killed);
+	assert_int_equal(e.exit_code, 137);
+	box_clear(&b);
+}
+
+static void strays_of_a_shared_pid_namespace_are_killed(void **state)
+{
+	struct box b;
+
+	box_init(&b);
+	b.host_pid = true;
+	box_run(&b, "(sleep 1000) & echo started; exit 4");
+	assert_int_equal(box_wait(&b).exit_code, 4);
+	shim_close(b.shim);
+	b.shim = NULL;
+	assert_box_left_nothing(&b);
+	box_clear(&b);
+}
+
+static void a_paused_container_stands_still(void **state)
+{
+	struct err err = ERR_INIT;
+	struct shim_state st;
+	struct box b;
+
+	box_init(&b);
+	box_run(&b, "while true; do echo x; sleep 0.01; done");
+	assert_ok(shim_pause(b.shim, &err));
+	assert_refused(shim_pause(b.shim, &err), ERR_CONFLICT);
+	usleep(50000);
+	assert_ok(shim_get_state(b.shim, &st, &err));
+	assert_string_equal(st.status, "paused");
+	{
+		auto_free char *first = box_log(&b, true, true, NULL);
+		auto_free char *second = NULL;
+
+		usleep(150000);
+		second = box_log(&b, true, true, NULL);
+		assert_string_equal(first, second);
+	}
+	json_clear(&shim_state_table, &st);
+	assert_ok(shim_resume(b.shim, &err));
+	box_clear(&b);
+}
+
+static void limits_change_while_it_runs(void **state)
+{
+	struct err err = ERR_INIT;
+	struct box b;
+
+	box_init(&b);
+	box_run(&b, "sleep 100");
+	assert_ok(shim_update(b.shim, "{\"cpu\":{\"shares\":333}}", &err));
+	{
+		auto_free char *path = xfmt("/sys/fs/cgroup/cpu/%s/cpu.shares", b.o.cgroup);
+		AUTO(buf_clear) struct buf text = BUF_INIT;
+
+		if (file_read(AT_FDCWD, path, 100, &text, &err) == 0)
+			assert_string_equal(buf_cstr(&text), "333\n");
+	}
+	assert_true(shim_update(b.shim, "{\"cpu\":7}", &err) < 0);
+	box_clear(&b);
+}
+
+static void a_user_without_rights_may_open_its_stdout(void **state)
+{
+	struct box b;
+
+	box_init(&b);
+	b.uid = "1000";
+	box_run(&b, "echo again > /proc/self/fd/1; echo $?");
+	box_wait(&b);
+	{
+		auto_free char *out = box_log(&b, true, false, NULL);
+
+		assert_string_equal(out, "again\n0\n");
+	}
+	box_clear(&b);
+}
+
+/* ---- sessions ---------------------------------------------------------------------------------------------------------- */
+
+/* Our end of a client's connection; the other goes to the shim. */
+static int attach_client(struct box *b, const struct shim_attach *a, struct shim_session **ret)
+{
+	struct err err = ERR_INIT;
+	int pair[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	assert_ok(shim_attach(b->shim, a, pair[1], NULL, 0, ret, &err));
+	close(pair[1]);
+	return pair[0];
+}
+
+static const struct shim_attach all_streams = {.want_stdin = true, .want_stdout = true, .want_stderr = true};
+
+static size_t read_all(int fd, char **ret)
+{
+	struct buf b = BUF_INIT;
+	ssize_t n;
+
+	while ((n = read(fd, buf_room(&b, 65536), 65536)) > 0)
+		b.len += (size_t)n;
+	*ret = xrealloc(b.data, b.len + 1);
+	(*ret)[b.len] = '\0';
+	return b.len;
+}
+
+static void half_close_ends_stdin_and_all_output_arrives(void **state)
+{
+	struct err err = ERR_INIT;
+	auto_free char *raw = NULL, *text = NULL;
+	struct shim_session *s;
+	struct box b;
+	size_t len;
+	int fd;
+
+	box_init(&b);
+	b.o.open_stdin = b.o.stdin_once = true;
+	box_create(&b, "cat; echo end >&2");
+	fd = attach_client(&b, &all_streams, &s);
+	box_start(&b);
+	assert_int_equal(write(fd, "hello\n", 6), 6);
+	shutdown(fd, SHUT_WR);
+	len = read_all(fd, &raw);
+	text = unframe(raw, len, 1);
+	assert_string_equal(text, "hello\n");
+	free(text);
+	text = unframe(raw, len, 2);
+	assert_string_equal(text, "end\n");
+	assert_int_equal(shim_session_wait(s, &err), SHIM_END_EXIT);
+	shim_session_close(s);
+	close(fd);
+	box_clear(&b);
+}
+
+static void large_input_goes_round(void **state)
+{
+	enum { SIZE = 3 << 20 };
+	auto_free char *raw = NULL, *text = NULL, *sent = malloc(SIZE);
+	struct box b;
+	size_t len;
+	pid_t writer;
+	int fd;
+
+	for (size_t i = 0; i < SIZE; i++)
+		sent[i] = (char)('a' + i % 23);
+	box_init(&b);
+	b.o.open_stdin = b.o.stdin_once = true;
+	str_set(&b.o.log.driver, "none");
+	box_create(&b, "cat");
+	fd = attach_client(&b, &all_streams, NULL);
+	box_start(&b);
+	writer = fork();
+	if (writer == 0) {
+		(void)fd_write_all(fd, sent, SIZE);
+		shutdown(fd, SHUT_WR);
+		_exit(0);
+	}
+	len = read_all(fd, &raw);
+	text = unframe(raw, len, 1);
+	assert_int_equal(strlen(text), SIZE);
+	assert_memory_equal(text, sent, SIZE);
+	waitpid(writer, NULL, 0);
+	close(fd);
+	box_clear(&b);
+}
+
+static void many_clients_see_the_same(void **state)
+{
+	enum { CLIENTS = 20 };
+	int fds[CLIENTS];
+	struct box b;
+
+	box_init(&b);
+	box_create(&b, "seq 1 2000");
+	for (int i = 0; i < CLIENTS; i++)
+		fds[i] = attach_client(&b, &all_streams, NULL);
+	box_start(&b);
+	box_wait(&b);
+	for (int i = 0; i < CLIENTS; i++) {
+		auto_free char *raw = NULL, *text = NULL;
+		size_t len = read_all(fds[i], &raw);
+
+		text = unframe(raw, len, 1);
+		assert_int_equal(strlen(text), 8893);
+		close(fds[i]);
+	}
+	box_clear(&b);
+}
+
+static void a_slow_client_loses_nothing(void **state)
+{
+	enum { LINES = 400000 };
+	auto_free char *raw = NULL, *text = NULL, *line = NULL;
+	struct box b;
+	size_t len;
+	int fd;
+
+	box_init(&b);
+	str_set(&b.o.log.driver, "none");
+	box_create(&b, "seq 1 400000");
+	fd = attach_client(&b, &all_streams, NULL);
+	box_start(&b);
+	usleep(300000);	/* the container has more to say than fits anywhere */
+	len = read_all(fd, &raw);
+	text = unframe(raw, len, 1);
+	line = text;
+	for (int i = 1; i <= LINES; i++)
+		assert_int_equal(strtol(line, &line, 10), i);
+	line = NULL;
+	close(fd);
+	box_clear(&b);
+}
+
+static void a_vanished_client_harms_nobody(void **state)
+{
+	struct err err = ERR_INIT;
+	struct shim_session *s;
+	struct box b;
+	int fd;
+
+	box_init(&b);
+	b.o.open_stdin = true;
+	box_create(&b, "seq 1 300000; echo done");
+	fd = attach_client(&b, &all_streams, &s);
+	box_start(&b);
+	usleep(50000);
+	close(fd);
+	assert_int_equal(shim_session_wait(s, &err), SHIM_END_GONE);
+	shim_session_close(s);
+	assert_int_equal(box_wait(&b).exit_code, 0);
+	box_clear(&b);
+}
+
+static void a_terminal_has_a_size_and_detach_keys(void **state)
+{
+	struct err err = ERR_INIT;
+	auto_free char *text = NULL;
+	struct shim_session *s;
+	struct box b;
+	int fd;
+
+	box_init(&b);
+	b.o.tty = b.o.open_stdin = true;
+	b.o.width = 91;
+	b.o.height = 33;
+	box_create(&b, "stty size; read x; stty size; echo got $x; read y");
+	fd = attach_client(&b, &all_streams, &s);
+	box_start(&b);
+	text = read_until(fd, "33 91\r\n", 5000);
+	assert_non_null(strstr(text, "33 91\r\n"));
+	free(text);
+	assert_ok(shim_resize(b.shim, NULL, 100, 40, &err));
+	assert_int_equal(write(fd, "abc\n", 4), 4);
+	text = read_until(fd, "got abc", 5000);
+	assert_non_null(strstr(text, "40 100\r\n"));
+	assert_int_equal(write(fd, "\x10\x11", 2), 2);
+	assert_int_equal(shim_session_wait(s, &err), SHIM_END_DETACHED);
+	shim_session_close(s);
+	close(fd);
+	/* and again, with keys of one's own */
+	fd = attach_client(&b,
+			   &(struct shim_attach){.want_stdin = true, .want_stdout = true, .detach_keys = (char *)"ctrl-a,x"},
+			   &s);
+	assert_int_equal(write(fd, "\x10\x11\x01y\x01x", 6), 6);
+	assert_int_equal(shim_session_wait(s, &err), SHIM_END_DETACHED);
+	shim_session_close(s);
+	close(fd);
+	box_clear(&b);
+}
+
+static void bad_detach_keys_are_refused(void **state)
+{
+	struct err err = ERR_INIT;
+	struct box b;
+	int pair[2];
+
+	box_init(&b);
+	box_run(&b, "sleep 100");
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	assert_refused(shim_attach(b.shim, &(struct shim_attach){.detach_keys = (char *)"ctrl-"}, pair[0], NULL, 0, NULL, &err),
+		       ERR_INVALID);
+	close(pair[0]);
+	close(pair[1]);
+	assert_refused(shim_resize(b.shim, NULL, 10, 10, &err), ERR_CONFLICT);
+	box_clear(&b);
+}
+
+static void keys_are_data_without_a_terminal(void **state)
+{
+	auto_free char *raw = NULL, *text = NULL;
+	struct box b;
+	size_t len;
+	int fd;
+
+	box_init(&b);
+	b.o.open_stdin = b.o.stdin_once = true;
+	box_create(&b, "cat");
+	fd = attach_client(&b, &all_streams, NULL);
+	box_start(&b);
+	assert_int_equal(write(fd, "a\x10\x11z", 4), 4);
+	shutdown(fd, SHUT_WR);
+	len = read_all(fd, &raw);
+	text = unframe(raw, len, 1);
+	assert_string_equal(text, "a\x10\x11z");
+	close(fd);
+	box_clear(&b);
+}
+
+static void log_and_stream_join_without_a_gap(void **state)
+{
+	struct shim_attach a = {.want_stdout = true, .hold = true};
+	struct err err = ERR_INIT;
+	struct shim_session *s;
+	AUTO(log_reader_free) struct log_reader *r = NULL;
+	struct log_read_options o = {.want_stdout = true, .tail = -1};
+	struct buf all = BUF_INIT;
+	auto_free char *rest = NULL, *text = NULL, *line;
+	struct box b;
+	ssize_t n;
+	size_t len;
+	int fd;
+
+	box_init(&b);
+	b.o.log.opts = (struct strmap){0};
+	strmap_set(&b.o.log.opts, "max-size", "200k");
+	strmap_set(&b.o.log.opts, "max-file", "40");
+	box_run(&b, "seq 1 50000; sleep 0.05; seq 50001 60000");
+	usleep(30000);
+	fd = attach_client(&b, &a, &s);
+	o.path = b.o.log.path;
+	o.end = shim_session_log(s);
+	o.multiplexed = true;
+	assert_ok(log_reader_open(&o, &r, &err));
+	while ((n = log_reader_read(r, buf_room(&all, LOG_READ_MIN), LOG_READ_MIN, -1, &err)) > 0)
+		all.len += (size_t)n;
+	assert_ok((int)n);
+	assert_ok(shim_session_release(s, &err));
+	len = read_all(fd, &rest);
+	buf_add(&all, rest, len);
+	text = unframe(all.data, all.len, 1);
+	line = text;
+	for (int i = 1; i <= 60000; i++)
+		assert_int_equal(strtol(line, &line, 10), i);
+	line = NULL;
+	buf_clear(&all);
+	shim_session_close(s);
+	close(fd);
+	box_clear(&b);
+}
+
+/* ---- exec -------------------------------------------------------------------------------------------------------------- */
+
+static char *process_json(const char *script)
+{
+	struct buf b = BUF_INIT;
+
+	buf_str(&b, "{\"user\":{\"uid\":0,\"gid\":0},\"cwd\":\"/\",\"env\":[\"PATH=/bin\"],\"args\":[\"sh\",\"-c\",");
+	json_print_str(&b, script, strlen(script));
+	buf_str(&b, "]}");
+	return buf_take(&b);
+}
+
+static int exec_state(struct box *b, const char *id, bool *running)
+{
+	struct err err = ERR_INIT;
+	struct shim_state st;
+	int code = -1;
+
+	assert_ok(shim_get_state(b->shim, &st, &err));
+	*running = false;
+	VEC_EACH(e, &st.execs) {
+		if (!str_eq(e->id, id))
+			continue;
+		code = e->exit_code;
+		*running = e->running;
+	}
+	json_clear(&shim_state_table, &st);
+	return code;
+}
+
+static int exec_code(struct box *b, const char *id)
+{
+	bool running = true;
+	int code = -1;
+
+	for (int i = 0; i < 500 && running; i++) {
+		code = exec_state(b, id, &running);
+		if (running)
+			usleep(10000);
+	}
+	assert_false(running);
+	return code;
+}
+
+static int exec_start(struct box *b, struct shim_exec *e, const char *script, struct shim_session **ret)
+{
+	struct err err = ERR_INIT;
+	int pair[2] = {-1, -1};
+	pid_t pid;
+
+	e->process = process_json(script);
+	if (!e->detached)
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	assert_ok(shim_exec(b->shim, e, pair[1], NULL, 0, &pid, ret, &err));
+	assert_true(pid > 0);
+	free(e->process);
+	if (pair[1] >= 0)
+		close(pair[1]);
+	return pair[0];
+}
+
+static void exec_has_its_own_streams_and_exit_code(void **state)
+{
+	struct shim_exec e = {.id = (char *)"e1", .want_stdin = true, .want_stdout = true, .want_stderr = true};
+	auto_free char *raw = NULL, *text = NULL;
+	struct err err = ERR_INIT;
+	struct shim_session *s;
+	struct box b;
+	size_t len;
+	int fd;
+
+	box_init(&b);
+	box_run(&b, "sleep 100");
+	fd = exec_start(&b, &e, "read a; echo in:$a; echo bad >&2; exit 9", &s);
+	assert_int_equal(write(fd, "hi\n", 3), 3);
+	len = read_all(fd, &raw);
+	text = unframe(raw, len, 1);
+	assert_string_equal(text, "in:hi\n");
+	free(text);
+	text = unframe(raw, len, 2);
+	assert_string_equal(text, "bad\n");
+	assert_int_equal(shim_session_wait(s, &err), SHIM_END_EXIT);
+	assert_int_equal(exec_code(&b, "e1"), 9);
+	assert_ok(shim_exec_delete(b.shim, "e1", &err));
+	assert_refused(shim_exec_delete(b.shim, "e1", &err), ERR_NOT_FOUND);
+	shim_session_close(s);
+	close(fd);
+	{
+		auto_free char *log = box_log(&b, true, true, NULL);
+
+		assert_string_equal(log, "");
+	}
+	box_clear(&b);
+}
+
+static void exec_has_a_terminal(void **state)
+{
+	struct shim_exec e = {.id = (char *)"t", .tty = true, .want_stdin = true, .want_stdout = true, .width = 70, .height = 20};
+	auto_free char *text = NULL;
+	struct err err = ERR_INIT;
+	struct box b;
+	int fd;
+
+	box_init(&b);
+	box_run(&b, "sleep 100");
+	fd = exec_start(&b, &e, "stty size; read x; stty size; exit 5", NULL);
+	text = read_until(fd, "20 70\r\n", 5000);
+	assert_non_null(strstr(text, "20 70\r\n"));
+	free(text);
+	assert_ok(shim_resize(b.shim, "t", 60, 10, &err));
+	assert_int_equal(write(fd, "\n", 1), 1);
+	text = read_until(fd, NULL, 5000);
+	assert_non_null(strstr(text, "10 60\r\n"));
+	assert_int_equal(exec_code(&b, "t"), 5);
+	close(fd);
+	box_clear(&b);
+}
+
+static void exec_failures_are_told_apart(void **state)
+{
+	struct shim_exec e = {.id = (char *)"x", .detached = true};
+	struct err err = ERR_INIT;
+	struct box b;
+	pid_t pid;
+
+	box_init(&b);
+	box_run(&b, "sleep 100");
+	e.process = (char *)"{\"user\":{\"uid\":0,\"gid\":0},\"cwd\":\"/\",\"env\":[\"PATH=/bin\"],\"args\":[\"nothing-there\"]}";
+	assert_refused(shim_exec(b.shim, &e, -1, NULL, 0, &pid, NULL, &err), ERR_NOT_FOUND);
+	e.process = (char *)"{\"user\":{\"uid\":0,\"gid\":0},\"cwd\":\"/\",\"env\":[\"PATH=/bin\"],\"args\":[\"/tmp\"]}";
+	assert_refused(shim_exec(b.shim, &e, -1, NULL, 0, &pid, NULL, &err), ERR_FORBIDDEN);
+	e.process = (char *)"{\"args\":7}";
+	assert_refused(shim_exec(b.shim, &e, -1, NULL, 0, &pid, NULL, &err), ERR_INVALID);
+	e.process = (char *)"";
+	assert_refused(shim_exec(b.shim, &e, -1, NULL, 0, &pid, NULL, &err), ERR_INVALID);
+	box_clear(&b);
+}
+
+static void a_detached_exec_keeps_its_exit_code(void **state)
+{
+	struct shim_exec e = {.id = (char *)"d", .detached = true};
+	struct err err = ERR_INIT;
+	struct box b;
+
+	box_init(&b);
+	box_run(&b, "sleep 100");
+	exec_start(&b, &e, "sleep 0.1; exit 6", NULL);
+	assert_refused(shim_exec_delete(b.shim, "d", &err), ERR_CONFLICT);
+	assert_int_equal(exec_code(&b, "d"), 6);
+	box_clear(&b);
+}
+
+static void an_exec_survives_its_client(void **state)
+{
+	struct shim_exec e = {.id = (char *)"v", .want_stdout = true};
+	auto_free char *path = xfmt("%s/rootfs/tmp/survived", box_top);
+	struct box b;
+	int fd;
+
+	box_init(&b);
+	box_run(&b, "sleep 100");
+	fd = exec_start(&b, &e, "sleep 0.2; seq 1 100000; echo yes > /tmp/survived", NULL);
+	close(fd);
+	assert_int_equal(exec_code(&b, "v"), 0);
+	assert_int_equal(access(path, F_OK), 0);
+	box_clear(&b);
+}
+
+static void a_background_child_does_not_hold_the_client(void **state)
+{
+	struct shim_exec e = {.id = (char *)"bg", .want_stdout = true};
+	auto_free char *raw = NULL, *text = NULL;
+	int64_t begin = time_mono_ms();
+	struct box b;
+	size_t len;
+	int fd;
+
+	box_init(&b);
+	box_run(&b, "sleep 100");
+	fd = exec_start(&b, &e, "sleep 50 & echo now", NULL);
+	len = read_all(fd, &raw);
+	text = unframe(raw, len, 1);
+	assert_string_equal(text, "now\n");
+	assert_true(time_mono_ms() - begin < 5000);
+	close(fd);
+	box_clear(&b);
+}
+
+static void a_hundred_execs_at_once(void **state)
+{
+	enum { EXECS = 100 };
+	int fds[EXECS];
+	char ids[EXECS][16];
+	struct box b;
+
+	box_init(&b);
+	box_run(&b, "sleep 100");
+	for (int i = 0; i < EXECS; i++) {
+		struct shim_exec e = {.id = ids[i], .want_stdin = true, .want_stdout = true};
+
+		snprintf(ids[i], sizeof(ids[i]), "e%d", i);
+		fds[i] = exec_start(&b, &e, "read n; echo n=$n; exit $n", NULL);
+	}
+	for (int i = 0; i < EXECS; i++)
+		dprintf(fds[i], "%d\n", i);
+	for (int i = 0; i < EXECS; i++) {
+		auto_free char *raw = NULL, *text = NULL, *want = xfmt("n=%d\n", i);
+		size_t len = read_all(fds[i], &raw);
+
+		text = unframe(raw, len, 1);
+		assert_string_equal(text, want);
+		assert_int_equal(exec_code(&b, ids[i]), i);
+		close(fds[i]);
+	}
+	box_clear(&b);
+}
+
+/* ---- protocol ---------------------------------------------------------------------------------------------------------- */
+
+static void hostile_bytes_close_the_connection_only(void **state)
+{
+	struct err err = ERR_INIT;
+	auto_free char *sock = NULL;
+	struct shim_state st;
+	struct box b;
+
+	box_init(&b);
+	box_run(&b, "sleep 100");
+	sock = xfmt("%s/shim.sock", b.dir);
+	for (int i = 0; i < 300; i++) {
+		AUTO(buf_clear) struct buf frame = BUF_INIT;
+		char noise[600];
+		int fd = -1, null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		int fds[4] = {null, null, null, null};
+
+		random_bytes(noise, sizeof(noise));
+		assert_ok(unix_connect(sock, &fd, &err));
+		shim_frame_print(&frame, (enum shim_type)(i % 40), (size_t)(i % 7), NULL, NULL, noise, (size_t)(i % 500));
+		if (i % 3 == 0)
+			frame.data[(unsigned char)noise[0] % frame.len] ^= (char)(1 + i);
+		(void)fd_send(fd, frame.data, i % 5 ? frame.len : frame.len / 2, fds, (size_t)(i % 5));
+		if (i % 2)
+			(void)send(fd, noise, sizeof(noise), MSG_NOSIGNAL | MSG_DONTWAIT);
+		close(fd);
+		close(null);
+	}
+	assert_ok(shim_get_state(b.shim, &st, &err));
+	assert_int_equal(st.pid, b.pid);
+	(void)shim_resume(b.shim, &err);	/* some of it may have been good requests */
+	json_clear(&shim_state_table, &st);
+	box_clear(&b);
+}
+
+static void an_unknown_request_is_unsupported(void **state)
+{
+	struct err err = ERR_INIT;
+	AUTO(buf_clear) struct buf frame = BUF_INIT;
+	struct shim_input in = {0};
+	auto_free char *sock = NULL;
+	struct shim_frame f;
+	struct box b;
+	int fd = -1;
+
+	box_init(&b);
+	box_spawn(&b);
+	sock = xfmt("%s/shim.sock", b.dir);
+	assert_ok(unix_connect(sock, &fd, &err));
+	shim_frame_print(&frame, (enum shim_type)999, 0, NULL, NULL, NULL, 0);
+	shim_frame_print(&frame, SHIM_STATE, 0, NULL, NULL, NULL, 0);
+	assert_ok(fd_send(fd, frame.data, frame.len, NULL, 0));
+	for (int i = 0; i < 2; i++) {
+		while (shim_input_next(&in, &f, &err) == 0)
+			assert_true(shim_input_fill(&in, fd) > 0);
+		assert_int_equal(f.type, i ? SHIM_OK : SHIM_ERROR);
+	}
+	shim_input_clear(&in);
+	close(fd);
+	box_clear(&b);
+}
+
+/* ---- other runtimes ---------------------------------------------------------------------------------------------------- */
+
+static void run_with(const char *runtime)
+{
+	struct shim_exec e = {.id = (char *)"o", .want_stdin = true, .want_stdout = true};
+	auto_free char *raw = NULL, *text = NULL, *log = NULL;
+	struct err err = ERR_INIT;
+	struct box b;
+	size_t len;
+	int fd;
+
+	if (access(runtime, X_OK) < 0) {
+		print_message("%s is not installed\n", runtime);
+		skip();
+	}
+	box_init(&b);
+	str_set(&b.o.runtime, runtime);
+	box_config(&b, "echo hello; while true; do sleep 0.02; done");
+	box_spawn(&b);
+	if (shim_create(b.shim, &b.o, &b.pid, &err) < 0 && strstr(err.msg, "hybrid")) {
+		print_message("it refuses this host's cgroups: %s\n", err.msg);
+		box_clear(&b);
+		skip();
+	}
+	assert_true(b.pid > 0);
+	box_start(&b);
+	fd = exec_start(&b, &e, "echo from exec; exit 3", NULL);
+	len = read_all(fd, &raw);
+	text = unframe(raw, len, 1);
+	assert_string_equal(text, "from exec\n");
+	assert_int_equal(exec_code(&b, "o"), 3);
+	close(fd);
+	assert_ok(shim_pause(b.shim, &err));
+	assert_ok(shim_resume(b.shim, &err));
+	assert_ok(shim_kill(b.shim, SIGKILL, false, &err));
+	assert_int_equal(box_wait(&b).exit_code, 137);
+	log = box_log(&b, true, true, NULL);
+	assert_string_equal(log, "hello\n");
+	assert_ok(shim_delete(b.shim, &err));
+	assert_box_left_nothing(&b);
+	box_clear(&b);
+}
+
+static void runc_is_kept_too(void **state)
+{
+	run_with("/usr/sbin/runc");
+}
+
+static void crun_is_kept_too(void **state)
+{
+	run_with("/usr/bin/crun");
+}
+
+static void these_tests_can_run(void **state)
+{
+	const char *why_not = box_setup();
+
+	if (!why_not)
+		return;
+	print_message("%s\n", why_not);
+	skip();
+}
+
+int main(void)
+{
+	static const struct CMUnitTest first[] = {cmocka_unit_test(these_tests_can_run)};
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_exit_status_is_on_disk_before_anybody_is_told),
+		cmocka_unit_test(both_streams_are_in_the_log),
+		cmocka_unit_test(a_signal_gives_128_and_its_number),
+		cmocka_unit_test(a_container_outlives_its_daemon),
+		cmocka_unit_test(a_shim_without_a_container_ends_with_its_daemon),
+		cmocka_unit_test(a_failed_create_leaves_nothing),
+		cmocka_unit_test(a_missing_program_is_not_found),
+		cmocka_unit_test(a_created_container_can_be_deleted),
+		cmocka_unit_test(a_running_container_is_not_deleted),
+		cmocka_unit_test(memory_kills_are_told),
+		cmocka_unit_test(strays_of_a_shared_pid_namespace_are_killed),
+		cmocka_unit_test(a_paused_container_stands_still),
+		cmocka_unit_test(limits_change_while_it_runs),
+		cmocka_unit_test(a_user_without_rights_may_open_its_stdout),
+		cmocka_unit_test(half_close_ends_stdin_and_all_output_arrives),
+		cmocka_unit_test(large_input_goes_round),
+		cmocka_unit_test(many_clients_see_the_same),
+		cmocka_unit_test(a_slow_client_loses_nothing),
+		cmocka_unit_test(a_vanished_client_harms_nobody),
+		cmocka_unit_test(a_terminal_has_a_size_and_detach_keys),
+		cmocka_unit_test(bad_detach_keys_are_refused),
+		cmocka_unit_test(keys_are_data_without_a_terminal),
+		cmocka_unit_test(log_and_stream_join_without_a_gap),
+		cmocka_unit_test(exec_has_its_own_streams_and_exit_code),
+		cmocka_unit_test(exec_has_a_terminal),
+		cmocka_unit_test(exec_failures_are_told_apart),
+		cmocka_unit_test(a_detached_exec_keeps_its_exit_code),
+		cmocka_unit_test(an_exec_survives_its_client),
+		cmocka_unit_test(a_background_child_does_not_hold_the_client),
+		cmocka_unit_test(a_hundred_execs_at_once),
+		cmocka_unit_test(hostile_bytes_close_the_connection_only),
+		cmocka_unit_test(an_unknown_request_is_unsupported),
+		cmocka_unit_test(runc_is_kept_too),
+		cmocka_unit_test(crun_is_kept_too),
+	};
+	int rc = cmocka_run_group_tests(first, NULL, NULL);
+
+	signal(SIGPIPE, SIG_IGN);
+	if (rc == 0 && box_top[0])
+		rc = cmocka_run_group_tests(tests, NULL, NULL);
+	box_teardown();
+	return rc;
+}
