@@ -243,13 +243,15 @@ static int write_group(const struct cgroup *cg, struct cgroup_write *writes, siz
 			} else if (!refused) {
 				refused = &writes[i];
 				rc = one;
-				*err = why;
+				if (err)
+					*err = why;
 			}
 			if (one < 0 && one != -EINVAL && one != -EBUSY)
 				return explain(cg, refused, rc, err);
 		}
 		if (!refused) {
-			err_clear(err);
+			if (err)
+				err_clear(err);
 			return 0;
 		}
 	}

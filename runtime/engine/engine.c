@@ -119,8 +119,7 @@ static int open_net(struct engine *e, struct err *err)
 {
 	const struct engine_options *o = &e->options;
 	auto_free char *state = xfmt("%s/network", e->home);
-	auto_free char *shim = NULL;
-	struct net_options net = {
+	const struct net_options net = {
 		.bridge_name = o->bridge_name,
 		.bip = o->bip,
 		.fixed_cidr = o->fixed_cidr,
@@ -133,11 +132,7 @@ static int open_net(struct engine *e, struct err *err)
 		.ip_forward = o->ip_forward,
 		.userland_proxy = o->userland_proxy,
 	};
-	int rc = proc_sibling("pouch-shim", &shim, err);
 
-	if (rc < 0)
-		return rc;
-	net.proxy_program = shim;
 	return net_open(&net, state, e->exec_root, &e->net, err);
 }
 

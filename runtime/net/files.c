@@ -40,7 +40,8 @@ static int read_host(const char *path, struct buf *ret, struct err *err)
 	int rc = file_read(-1, path, HOST_FILE_MAX, ret, &why);
 
 	if (rc < 0 && why.code != ENOENT) {
-		*err = why;
+		if (err)
+			*err = why;
 		return rc;
 	}
 	return 0;

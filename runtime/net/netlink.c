@@ -117,7 +117,8 @@ int netlink_open(pid_t pid, bool quiet, struct nl_sock **ret, struct err *err)
 		return err_sys(err, code, "start a thread");
 	pthread_join(thread, NULL);
 	if (v.rc < 0) {
-		*err = v.err;
+		if (err)
+			*err = v.err;
 		return v.rc;
 	}
 	*ret = v.sock;

@@ -236,7 +236,8 @@ static int load(struct net *net, const char *name, struct net_info *ret, struct 
 	if (rc >= 0)
 		return 0;
 	if (why.code != ENOENT) {
-		*err = why;
+		if (err)
+			*err = why;
 		return err_wrap(err, rc, "read network '%s'", name);
 	}
 	*ret = (struct net_info){0};
