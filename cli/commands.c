@@ -15,6 +15,7 @@ const struct command *const commands[] = {
 	&command_kill,
 	&command_load,
 	&command_logs,
+	&command_network,
 	&command_pause,
 	&command_port,
 	&command_ps,
@@ -31,6 +32,7 @@ const struct command *const commands[] = {
 	&command_top,
 	&command_unpause,
 	&command_version,
+	&command_volume,
 	&command_wait,
 	NULL,
 };

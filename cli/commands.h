@@ -27,5 +27,7 @@ extern const struct command command_pull, command_load, command_save, command_ta
 extern const struct command command_image, command_images;
 /* system.c */
 extern const struct command command_info, command_version, command_compat;
+/* volume.c, network.c */
+extern const struct command command_volume, command_network;
 
 #endif
