@@ -120,7 +120,8 @@ int oci_kill(struct oci_container *c, int sig, bool all, struct err *err)
 		return -ENOTSUP;
 	if (all)
 		return cgroup_kill(cg, sig, err);
-	rc = ref.pid > 0 ? proc_ref_kill(&ref, sig) : -ESRCH;
+	/* A zombie takes signals, too. */
+	rc = ref.pid > 0 && proc_ref_alive(&ref) ? proc_ref_kill(&ref, sig) : -ESRCH;
 	if (rc == -ESRCH)
 		return err_set(err, ERR_CONFLICT, "container not running");
 	if (rc)

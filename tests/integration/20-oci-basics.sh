@@ -1,0 +1,202 @@
+#!/bin/sh
+# pouch-oci: the life of a container, and what the commands print
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../oci.sh"
+
+bundle
+
+run_gives_the_exit_code() {
+	args='"true"' config
+	exits 0 oci run -b "$bundle" "$id"
+	args=$(sh_args 'exit 42') config
+	exits 42 oci run -b "$bundle" "$id"
+	args=$(sh_args 'kill -9 $$; sleep 5') namespaces='{"type":"mount"},{"type":"uts"}' config
+	exits 137 oci run -b "$bundle" "$id"
+	nothing_of "$id"
+}
+
+states_follow_one_another() {
+	args='"sleep", "1000"' config
+	oci create -b "$bundle" --pid-file "$T/pid" "$id" </dev/null >/dev/null
+	status_is "$id" created
+	is "$(cat "$T/pid")" "$(pid_of "$id")"
+	fails 'container with id exists' oci create -b "$bundle" "$id"
+	oci start "$id"
+	status_is "$id" running
+	fails 'cannot start a container in the running state' oci start "$id"
+	fails 'that is not stopped' oci delete "$id"
+	oci pause "$id"
+	status_is "$id" paused
+	fails 'is not running' oci pause "$id"
+	oci resume "$id"
+	status_is "$id" running
+	fails 'is not paused' oci resume "$id"
+	oci kill "$id" KILL
+	eventually 5 status_is "$id" stopped
+	is 0 "$(pid_of "$id")"
+	fails 'container not running' oci kill "$id" KILL
+	oci delete "$id"
+	fails 'does not exist' oci state "$id"
+	nothing_of "$id"
+}
+
+created_is_deleted_without_force() {
+	config
+	oci create -b "$bundle" "$id" </dev/null >/dev/null
+	oci delete "$id"
+	nothing_of "$id"
+}
+
+start_says_what_exec_says() {
+	printf '\0nonsense' >"$bundle/rootfs/bin/garbage"
+	chmod 755 "$bundle/rootfs/bin/garbage"
+	args='"garbage"' config
+	oci create -b "$bundle" "$id" </dev/null >/dev/null
+	fails 'Exec format error' oci start "$id"
+	oci delete -f "$id"
+	fails 'Exec format error' oci run -b "$bundle" "$id"
+	nothing_of "$id"
+}
+
+missing_programs_are_named() {
+	args='"nope"' config
+	fails 'exec: "nope": executable file not found in $PATH' oci run -b "$bundle" "$id"
+	args='"/nope"' config
+	fails 'exec: "/nope": stat /nope: no such file or directory' oci run -b "$bundle" "$id"
+	args='"/etc/passwd"' config
+	fails 'permission denied' oci run -b "$bundle" "$id"
+	nothing_of "$id"
+}
+
+a_failed_create_leaves_nothing() {
+	mounts='{"destination":"/x","type":"tmpfs","source":"x","options":["nonsense=1"]}' config
+	fails "mounts: mount '/x' (tmpfs): Invalid argument" oci create -b "$bundle" "$id"
+	nothing_of "$id"
+	mounts='{"destination":"/x","type":"bind","source":"/does/not/exist","options":["rbind"]}' config
+	fails "/does/not/exist" oci create -b "$bundle" "$id"
+	nothing_of "$id"
+	resources='"memory":{"limit":1}' config
+	oci create -b "$bundle" "$id" </dev/null >/dev/null 2>&1 && oci delete -f "$id"
+	nothing_of "$id"
+	process='"rlimits":[{"type":"RLIMIT_NOPE","soft":1,"hard":1}]' config
+	fails "RLIMIT_NOPE" oci create -b "$bundle" "$id"
+	nothing_of "$id"
+	[ ! -e "$T/pid2" ]
+	mounts='{"destination":"/x","type":"tmpfs","source":"x","options":["nonsense=1"]}' config
+	fails '' oci create --pid-file "$T/pid2" -b "$bundle" "$id"
+	[ ! -e "$T/pid2" ]
+}
+
+bad_input_is_refused() {
+	fails 'is not a container id' oci run -b "$bundle" ../x
+	fails 'is not a container id' oci state ../x
+	fails 'open bundle' oci run -b "$T/nowhere" "$id"
+	mkdir -p "$T/empty"
+	fails 'config.json' oci run -b "$T/empty" "$id"
+	echo '{' >"$T/empty/config.json"
+	fails 'config.json' oci run -b "$T/empty" "$id"
+	echo '{"ociVersion":"1.0.0"}' >"$T/empty/config.json"
+	fails 'root' oci run -b "$T/empty" "$id"
+	fails 'unknown command' oci frobnicate
+	fails '--frobnicate' oci run --frobnicate "$id"
+	fails 'unknown log-format' oci --log-format xml list
+	fails '--systemd-cgroup' oci --systemd-cgroup list
+	fails 'usage' oci start
+}
+
+the_log_is_json() {
+	config
+	fails 'does not exist' oci --log "$T/log" --log-format json state nothing
+	has '"level":"error","msg":"container \"nothing\" does not exist"' "$(cat "$T/log")"
+	fails 'does not exist' oci --log "$T/log2" state nothing
+	has 'level=error msg="container' "$(cat "$T/log2")"
+}
+
+list_and_state_print_as_runc() {
+	is null "$(oci list -f json)"
+	start_sleeper
+	says "$id" oci list
+	is "$id" "$(oci list -q)"
+	has "\"id\":\"$id\"" "$(oci list -f json)"
+	has '"status":"running"' "$(oci list -f json)"
+	has '"org.test": "yes"' "$(oci state "$id")"
+	has "\"bundle\": \"$bundle\"" "$(oci state "$id")"
+	has "$(pid_of "$id")" "$(oci ps -f json "$id")"
+	fails 'neither table nor json' oci list -f yaml
+	remove "$id"
+}
+
+spec_runs() {
+	mkdir -p "$T/spec"
+	oci spec -b "$T/spec"
+	fails 'exists' oci spec -b "$T/spec"
+	ln -s "$bundle/rootfs" "$T/spec/rootfs"
+	sed -i 's/"terminal": true/"terminal": false/; s/"sh"/"true"/' "$T/spec/config.json"
+	oci run -b "$T/spec" "$id"
+	nothing_of "$id"
+}
+
+features_tell() {
+	has '"ociVersionMax": "1.1.0"' "$(oci features)"
+	has '"tmpcopyup"' "$(oci features)"
+	has '"CAP_SYS_ADMIN"' "$(oci features)"
+}
+
+streams_are_kept_apart() {
+	args=$(sh_args 'echo out; echo err >&2; cat') config
+	is 'out
+in' "$(echo in | oci run -b "$bundle" "$id" 2>"$T/err")"
+	is err "$(cat "$T/err")"
+}
+
+signals_reach_the_container() {
+	args=$(sh_args 'trap "exit 7" TERM; while :; do sleep 0.1; done') config
+	"$POUCH_BUILD/pouch-oci" --root "$oci_root" run -b "$bundle" "$id" </dev/null &
+	runner=$!
+	eventually 5 status_is "$id" running
+	sleep 0.3
+	kill -TERM $runner
+	exits 7 wait $runner
+	nothing_of "$id"
+}
+
+keep_keeps() {
+	config
+	oci run --keep -b "$bundle" "$id"
+	status_is "$id" stopped
+	oci delete "$id"
+}
+
+delete_force_of_nothing_is_fine() {
+	oci delete --force nothing-here
+	fails 'does not exist' oci delete nothing-here
+}
+
+one_start_wins() {
+	config
+	oci create -b "$bundle" "$id" </dev/null >/dev/null
+	oci start "$id" 2>/dev/null &
+	first=$!
+	second=0
+	oci start "$id" 2>/dev/null || second=1
+	wait $first || second=$((second + 1))
+	[ $second -le 1 ]
+	oci delete -f "$id"
+}
+
+it 'gives the exit code of run' run_gives_the_exit_code
+it 'goes through the states' states_follow_one_another
+it 'deletes a created container without force' created_is_deleted_without_force
+it 'says at start why a program cannot be executed' start_says_what_exec_says
+it 'names a missing program' missing_programs_are_named
+it 'leaves nothing of a failed create' a_failed_create_leaves_nothing
+it 'refuses bad input' bad_input_is_refused
+it 'logs as text and as JSON' the_log_is_json
+it 'prints list and state as runc does' list_and_state_print_as_runc
+it 'runs the bundle of spec' spec_runs
+it 'prints its features' features_tell
+it 'keeps the streams apart' streams_are_kept_apart
+it 'passes signals on' signals_reach_the_container
+it 'keeps a container with --keep' keep_keeps
+it 'deletes what is not there with --force' delete_force_of_nothing_is_fine
+it 'starts a container once' one_start_wins
