@@ -300,6 +300,14 @@ static int start_child(struct creation *x, struct err *err)
 
 /* ---- what the parent does meanwhile -------------------------------------------------------------------------------------- */
 
+/* A child that is gone has left its reason behind, which follow() reads. */
+static int tell(struct creation *x, enum sync_kind kind, struct err *err)
+{
+	int rc = sync_send(x->parent_sync, kind, -1);
+
+	return rc < 0 && rc != -EPIPE && rc != -ECONNRESET ? err_sys(err, -rc, "talk to the first process") : 0;
+}
+
 static int write_map(pid_t pid, const char *file, const oci_id_map_vec *maps, struct err *err)
 {
 	AUTO(buf_clear) struct buf text = BUF_INIT;
@@ -321,9 +329,7 @@ static int map_ids(struct creation *x, struct err *err)
 	rc = write_map(x->pid, "uid_map", &l->uid_mappings, err);
 	if (!rc)
 		rc = write_map(x->pid, "gid_map", &l->gid_mappings, err);
-	if (!rc && (rc = sync_send(x->parent_sync, SYNC_MAPPED, -1)))
-		err_sys(err, -rc, "say that ids are mapped");
-	return rc;
+	return rc ? rc : tell(x, SYNC_MAPPED, err);
 }
 
 /* runtime-spec: these are there and usable in every container that has device rules at all. */
@@ -359,9 +365,7 @@ static int apply_limits(struct creation *x, struct err *err)
 	}
 	if (!rc && x->spec->process)
 		rc = process_oom_score(x->pid, x->spec->process, err);
-	if (!rc && (rc = sync_send(x->parent_sync, SYNC_APPLIED, -1)))
-		err_sys(err, -rc, "say that limits are in force");
-	return rc;
+	return rc ? rc : tell(x, SYNC_APPLIED, err);
 }
 
 static int save(struct creation *x, struct err *err)
@@ -395,9 +399,7 @@ static int run_hooks(struct creation *x, struct err *err)
 	rc = oci_hooks_run("prestart", &h->prestart, &state, err);
 	if (!rc)
 		rc = oci_hooks_run("createRuntime", &h->create_runtime, &state, err);
-	if (!rc && (rc = sync_send(x->parent_sync, SYNC_HOOKED, -1)))
-		err_sys(err, -rc, "say that hooks ran");
-	return rc;
+	return rc ? rc : tell(x, SYNC_HOOKED, err);
 }
 
 /* Serve the child until it is ready. */

@@ -1,0 +1,206 @@
+#!/bin/sh
+# pouch-oci: root file system, mounts, devices, masked and read-only paths
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../oci.sh"
+
+bundle
+mkdir -p "$T/src/sub"
+echo one >"$T/src/file"
+echo two >"$T/src/sub/file"
+
+options_of() {
+	run_sh "grep ' $1 ' /proc/self/mountinfo | tail -n 1"
+}
+
+root_can_be_read_only() {
+	readonly=true fails 'Read-only file system' run_sh 'touch /file'
+	run_sh 'touch /file; rm /file'
+	is '' "$(our_mounts)"
+}
+
+binds_take_their_options() {
+	mounts="{\"destination\":\"/mnt/a\",\"type\":\"bind\",\"source\":\"$T/src\",\"options\":[\"rbind\",\"ro\",\"nosuid\",\"noexec\"]}"
+	out=$(options_of /mnt/a)
+	has ro,nosuid,noexec "$out"
+	fails 'Read-only' run_sh 'touch /mnt/a/x'
+	mounts="{\"destination\":\"/mnt/b\",\"type\":\"bind\",\"source\":\"$T/src\",\"options\":[\"bind\"]}"
+	run_sh 'echo new >/mnt/b/new'
+	is new "$(cat "$T/src/new")"
+	mounts="{\"destination\":\"/mnt/f\",\"type\":\"bind\",\"source\":\"$T/src/file\",\"options\":[\"bind\",\"ro\"]}"
+	is one "$(run_sh 'cat /mnt/f')"
+	mounts="{\"destination\":\"/mnt/n\",\"source\":\"$T/src/file\",\"type\":\"none\",\"options\":[\"bind\",\"ro\"]}"
+	is one "$(run_sh 'cat /mnt/n')"
+}
+
+recursive_read_only_covers_submounts() {
+	mkdir -p "$T/tree/below"
+	mount -t tmpfs below "$T/tree/below"
+	mounts="{\"destination\":\"/mnt/ro\",\"type\":\"bind\",\"source\":\"$T/tree\",\"options\":[\"rbind\",\"ro\"]}"
+	run_sh 'touch /mnt/ro/below/x' || { umount "$T/tree/below"; return 1; }
+	mounts="{\"destination\":\"/mnt/rro\",\"type\":\"bind\",\"source\":\"$T/tree\",\"options\":[\"rbind\",\"rro\"]}"
+	got=0
+	fails 'Read-only' run_sh 'touch /mnt/rro/below/y' || got=1
+	umount "$T/tree/below"
+	return $got
+}
+
+tmpfs_takes_its_data() {
+	mounts='{"destination":"/t","type":"tmpfs","source":"tmpfs","options":["nodev","size=1m","mode=1770"]}'
+	has size=1024k "$(options_of /t)"
+	is 1770 "$(run_sh 'stat -c %a /t')"
+}
+
+tmpfs_copies_up() {
+	mkdir -p "$bundle/rootfs/data/dir"
+	echo kept >"$bundle/rootfs/data/dir/file"
+	ln -sf dir/file "$bundle/rootfs/data/link"
+	mounts='{"destination":"/data","type":"tmpfs","source":"tmpfs","options":["tmpcopyup"]}'
+	is kept "$(run_sh 'cat /data/link; echo lost >/data/dir/file')"
+	is kept "$(cat "$bundle/rootfs/data/dir/file")"
+	mounts='{"destination":"/data","type":"tmpfs","source":"tmpfs","options":["tmpcopyup","ro"]}'
+	fails 'Read-only' run_sh 'touch /data/x'
+}
+
+read_only_tmpfs_can_hold_mounts() {
+	mounts="{\"destination\":\"/run\",\"type\":\"tmpfs\",\"source\":\"tmpfs\",\"options\":[\"ro\"]},
+		{\"destination\":\"/run/secrets\",\"type\":\"bind\",\"source\":\"$T/src\",\"options\":[\"rbind\"]}"
+	is one "$(run_sh 'cat /run/secrets/file')"
+	fails 'Read-only' run_sh 'touch /run/x'
+}
+
+links_cannot_lead_out() {
+	mkdir -p "$T/outside"
+	ln -sfn "$T/outside" "$bundle/rootfs/evil"
+	ln -sfn /../../../../../..$T/outside "$bundle/rootfs/evil2"
+	for d in evil evil2; do
+		mounts="{\"destination\":\"/$d/sub\",\"type\":\"tmpfs\",\"source\":\"tmpfs\"}" config
+		args='"true"' mounts="{\"destination\":\"/$d/sub\",\"type\":\"tmpfs\",\"source\":\"tmpfs\"}" config
+		oci run -b "$bundle" "$id"
+		[ -z "$(ls -A "$T/outside")" ] || { echo "made outside: $(ls "$T/outside")"; return 1; }
+		[ -d "$bundle/rootfs$T/outside/sub" ]
+		rm -rf "$bundle/rootfs/tmp/"*
+	done
+	rm -f "$bundle/rootfs/evil" "$bundle/rootfs/evil2"
+}
+
+proc_must_be_a_directory() {
+	rmdir "$bundle/rootfs/proc"
+	mkdir -p "$bundle/rootfs/elsewhere"
+	ln -s elsewhere "$bundle/rootfs/proc"
+	config
+	got=0
+	fails 'must be an ordinary directory' oci run -b "$bundle" "$id" || got=1
+	rm "$bundle/rootfs/proc"
+	mkdir "$bundle/rootfs/proc"
+	return $got
+}
+
+paths_are_masked_and_read_only() {
+	masked='"/proc/keys","/proc/irq","/tmp/file","/tmp/dir","/no/such"' readonly_paths='"/proc/sys","/tmp/ro","/no/such/path"'
+	mkdir -p "$bundle/rootfs/tmp/dir" "$bundle/rootfs/tmp/ro"
+	echo x >"$bundle/rootfs/tmp/file"
+	echo x >"$bundle/rootfs/tmp/dir/file"
+	is '0 0 0' "$(run_sh 'echo $(cat /proc/keys /tmp/file | wc -c) $(ls /tmp/dir | wc -l) $(ls /proc/irq | wc -l)')"
+	fails 'Read-only' run_sh 'touch /tmp/ro/x'
+	fails 'Read-only' run_sh 'touch /tmp/dir/x'
+	fails '' run_sh 'echo 1 >/proc/sys/net/ipv4/ip_forward'
+	rm -r "$bundle/rootfs/tmp/"*
+}
+
+masks_do_not_trust_the_image() {
+	# /dev of the image is a directory with a false null
+	mkdir -p "$bundle/rootfs/dev"
+	echo false >"$bundle/rootfs/dev/null"
+	no_proc_mounts='{"destination":"/dev/shm","type":"tmpfs","source":"shm"}' masked='"/tmp/f"'
+	echo secret >"$bundle/rootfs/tmp/f"
+	is 'character special file' "$(run_sh 'stat -c %F /dev/null')"
+	is '' "$(run_sh 'cat /tmp/f')"
+	rm -rf "$bundle/rootfs/dev" "$bundle/rootfs/tmp/f"
+	mkdir "$bundle/rootfs/dev"
+}
+
+devices_are_there() {
+	for d in 'null 1:3' 'zero 1:5' 'full 1:7' 'random 1:8' 'urandom 1:9' 'tty 5:0'; do
+		is "${d#* }" "$(run_sh "stat -c %t:%T /dev/${d% *}")"
+	done
+	is pts/ptmx "$(run_sh 'readlink /dev/ptmx')"
+	is /proc/self/fd "$(run_sh 'readlink /dev/fd')"
+	linux='"devices":[{"type":"c","path":"/dev/mine","major":1,"minor":3,"fileMode":384,"uid":5,"gid":6},{"type":"p","path":"/dev/pipe/one"}]'
+	is '600 5 6' "$(run_sh 'stat -c "%a %u %g" /dev/mine')"
+	is fifo "$(run_sh 'stat -c %F /dev/pipe/one')"
+}
+
+devices_are_denied() {
+	[ -d /sys/fs/cgroup/devices ] || skip 'this host has no v1 devices controller'
+	caps='"CAP_MKNOD"'
+	fails 'not permitted' run_sh 'mknod /dev/mem2 c 1 1 && cat /dev/mem2'
+	run_sh 'mknod /dev/null2 c 1 3 && cat /dev/null2'
+}
+
+works_without_pivot_root() {
+	args=$(sh_args 'ls /; cat /proc/self/mountinfo') config
+	out=$(oci run --no-pivot -b "$bundle" "$id")
+	has bin "$out"
+	hasnt "$T/src" "$out"
+}
+
+cgroups_are_shown() {
+	mounts='{"destination":"/sys","type":"sysfs","source":"sysfs","options":["nosuid","noexec","nodev","ro"]},
+		{"destination":"/sys/fs/cgroup","type":"cgroup","source":"cgroup","options":["nosuid","noexec","nodev","relatime","ro"]}'
+	[ -d /sys/fs/cgroup/memory ] || skip 'the memory controller is not v1 here'
+	is 1 "$(run_sh 'cat /sys/fs/cgroup/memory/cgroup.procs' | head -n 1)"
+	fails 'Read-only' run_sh 'mkdir /sys/fs/cgroup/memory/x'
+	namespaces='{"type":"pid"},{"type":"mount"},{"type":"uts"}'
+	is 1 "$(run_sh 'cat /sys/fs/cgroup/memory/cgroup.procs' | head -n 1)"
+}
+
+propagation_is_as_asked() {
+	mkdir -p "$T/shared"
+	mount -t tmpfs s "$T/shared"
+	mount --make-shared "$T/shared"
+	got=0
+	mounts="{\"destination\":\"/s\",\"type\":\"bind\",\"source\":\"$T/shared\",\"options\":[\"rbind\",\"rslave\"]}"
+	has master: "$(options_of /s)" || got=1
+	mounts="{\"destination\":\"/s\",\"type\":\"bind\",\"source\":\"$T/shared\",\"options\":[\"rbind\",\"rprivate\"]}"
+	hasnt master: "$(options_of /s)" || got=1
+	linux='"rootfsPropagation":"rshared"'
+	mounts="{\"destination\":\"/s\",\"type\":\"bind\",\"source\":\"$T/shared\",\"options\":[\"rbind\",\"rshared\"]}"
+	has shared: "$(options_of /s)" || got=1
+	umount "$T/shared"
+	return $got
+}
+
+nothing_is_seen_outside() {
+	start_sleeper
+	is '' "$(our_mounts)"
+	remove "$id"
+}
+
+idmapped_mounts_are_refused() {
+	mounts="{\"destination\":\"/m\",\"type\":\"bind\",\"source\":\"$T/src\",\"options\":[\"rbind\",\"idmap\"]}" config
+	fails 'id-mapped mounts are not supported' oci run -b "$bundle" "$id"
+}
+
+labels_need_selinux() {
+	linux='"mountLabel":"system_u:object_r:x:s0"' config
+	oci run -b "$bundle" "$id"
+}
+
+it 'makes the root read-only' root_can_be_read_only
+it 'gives binds their options' binds_take_their_options
+it 'makes submounts read-only with rro' recursive_read_only_covers_submounts
+it 'passes data to tmpfs' tmpfs_takes_its_data
+it 'copies up into a tmpfs' tmpfs_copies_up
+it 'mounts below a read-only tmpfs' read_only_tmpfs_can_hold_mounts
+it 'keeps mount points inside the root' links_cannot_lead_out
+it 'refuses a proc that is a link' proc_must_be_a_directory
+it 'masks paths and makes them read-only' paths_are_masked_and_read_only
+it 'masks with the real null device' masks_do_not_trust_the_image
+it 'makes devices' devices_are_there
+it 'denies devices that are not listed' devices_are_denied
+it 'works without pivot_root' works_without_pivot_root
+it 'shows the control groups' cgroups_are_shown
+it 'sets propagation' propagation_is_as_asked
+it 'shows no mount on the host' nothing_is_seen_outside
+it 'refuses id-mapped mounts' idmapped_mounts_are_refused
+it 'ignores a mount label without SELinux' labels_need_selinux
