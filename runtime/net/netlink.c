@@ -295,7 +295,8 @@ static int dump(struct nl_sock *sock, struct nl_msg *msg, nl_recvmsg_msg_cb_t cb
 	nl_socket_modify_cb(sock, NL_CB_VALID, NL_CB_DEFAULT, NULL, NULL);
 	if (code)
 		return -code;
-	return rc < 0 ? -EIO : 0;
+	/* The list changed while it was told: others come and go, ours is in it. */
+	return rc < 0 && rc != -NLE_DUMP_INTR ? -EIO : 0;
 }
 
 int link_each(struct nl_sock *sock, bool (*cb)(void *arg, const char *name, const struct link_info *info), void *arg,
