@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -100,11 +101,16 @@ static void box_end_strays(void)
 static void box_teardown(void)
 {
 	struct err err = ERR_INIT;
+	glob_t groups = {0};
 
 	if (!box_top[0])
 		return;
 	box_end_strays();
 	(void)path_remove_tree(box_top, &err);
+	if (glob("/sys/fs/cgroup/*/pouch-shim-test", 0, NULL, &groups) == 0)
+		for (size_t i = 0; i < groups.gl_pathc; i++)
+			(void)rmdir(groups.gl_pathv[i]);	/* another run may be using it */
+	globfree(&groups);
 }
 
 static void box_init(struct box *b)
