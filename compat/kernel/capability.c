@@ -7,12 +7,19 @@
 #include <string.h>
 
 #include "compat/base/auto.h"
+#include "compat/base/hide.h"
 #include "compat/kernel/capability_state.h"
 #include "compat/kernel/cgroup.h"
 #include "compat/kernel/feature.h"
 #include "compat/kernel/place.h"
 
 enum { BACKENDS_MAX = 4 };
+
+/* How a backend is kept from being used when compat.xml forces one behind it: by hiding a feature, or as follows. */
+enum {
+	OFF_NONE = -1,	 /* not at all: forcing is refused where this one works */
+	OFF_CALLER = -2, /* who uses the capability asks capability_forced_name() */
+};
 
 struct backend {
 	const char *name;
@@ -22,6 +29,7 @@ struct backend {
 	enum feature feature;		/* by_feature() */
 	enum cgroup_limit limit;	/* by_limit() */
 	struct fit (*at)(const char *home);	/* by_place() */
+	int off;			/* enum feature, OFF_NONE, OFF_CALLER */
 };
 
 /* ---- how backends are probed ---- */
@@ -93,10 +101,12 @@ static struct fit by_setns(const struct backend *b)
 
 /* ---- the tables: native first, substitutes after ---- */
 
-#define FEATURE(name, f, score, loses) {(name), by_feature, (loses), (score), (f), 0, NULL}
-#define ALWAYS(name, score, loses)     {(name), always, (loses), (score), 0, 0, NULL}
-#define LIMIT(name, limit, loses)      {(name), by_limit, (loses), 0, 0, (limit), NULL}
-#define PLACE(name, at, loses)	       {(name), by_place, (loses), 0, 0, 0, (at)}
+#define FEATURE(name, f, score, loses)	     {(name), by_feature, (loses), (score), (f), 0, NULL, (f)}
+#define CHOSEN(name, f, score, loses)	     {(name), by_feature, (loses), (score), (f), 0, NULL, OFF_CALLER}
+#define ALWAYS(name, score, loses)	     {(name), always, (loses), (score), 0, 0, NULL, OFF_NONE}
+#define LIMIT(name, limit, off, loses)	     {(name), by_limit, (loses), 0, 0, (limit), NULL, (off)}
+#define PLACE(name, at, loses)		     {(name), by_place, (loses), 0, 0, 0, (at), OFF_CALLER}
+#define OTHER(name, probe, loses)	     {(name), (probe), (loses), 0, 0, 0, NULL, OFF_NONE}
 
 static const struct {
 	const char *name, *about;
@@ -112,13 +122,13 @@ static const struct {
 	},
 	[CAPABILITY_JOIN_NAMESPACES] = {
 		"join-namespaces", "enter a running container (exec, cp, top)",
-		{{"setns", by_setns, "", 0, FEATURE_SETNS, 0, NULL}},
+		{OTHER("setns", by_setns, "")},
 	},
 	[CAPABILITY_SWITCH_ROOT] = {
 		"switch-root", "make a directory the root of a container",
-		{FEATURE("pivot_root", FEATURE_PIVOT_ROOT, FIT_NATIVE, ""),
-		 FEATURE("move", FEATURE_MS_MOVE, FIT_GOOD, ""),
-		 {"chroot", by_lack, "root in the container can leave it", 0, 0, 0, NULL}},
+		{CHOSEN("pivot_root", FEATURE_PIVOT_ROOT, FIT_NATIVE, ""),
+		 CHOSEN("move", FEATURE_MS_MOVE, FIT_GOOD, ""),
+		 OTHER("chroot", by_lack, "root in the container can leave it")},
 	},
 	[CAPABILITY_LAYERED_ROOT] = {
 		"layered-root", "root file systems on top of shared image layers",
@@ -138,28 +148,29 @@ static const struct {
 	},
 	[CAPABILITY_CPU_LIMIT] = {
 		"cpu-limit", "limit CPU time (--cpus, --cpu-quota)",
-		{LIMIT("v1", CGROUP_CPU_QUOTA, ""), LIMIT("v2", CGROUP_CPU_QUOTA, "")},
+		{LIMIT("v1", CGROUP_CPU_QUOTA, OFF_NONE, ""), LIMIT("v2", CGROUP_CPU_QUOTA, OFF_NONE, "")},
 	},
 	[CAPABILITY_PROCESS_LIMIT] = {
 		"process-limit", "limit the number of processes (--pids-limit)",
-		{LIMIT("v1", CGROUP_PIDS, ""), LIMIT("v2", CGROUP_PIDS, "")},
+		{LIMIT("v1", CGROUP_PIDS, OFF_NONE, ""), LIMIT("v2", CGROUP_PIDS, OFF_NONE, "")},
 	},
 	[CAPABILITY_MEMORY_LIMIT] = {
 		"memory-limit", "limit memory (--memory)",
-		{LIMIT("v1", CGROUP_MEMORY, ""), LIMIT("v2", CGROUP_MEMORY, "")},
+		{LIMIT("v1", CGROUP_MEMORY, OFF_NONE, ""), LIMIT("v2", CGROUP_MEMORY, OFF_NONE, "")},
 	},
 	[CAPABILITY_OOM_NOTICE] = {
 		"oom-notice", "tell when a container ran out of memory",
-		{LIMIT("v1", CGROUP_OOM_NOTICE, ""), LIMIT("v2", CGROUP_OOM_NOTICE, "")},
+		{LIMIT("v1", CGROUP_OOM_NOTICE, OFF_NONE, ""), LIMIT("v2", CGROUP_OOM_NOTICE, OFF_NONE, "")},
 	},
 	[CAPABILITY_DEVICE_ACCESS] = {
 		"device-access", "allow single devices only (--device)",
-		{LIMIT("v1", CGROUP_DEVICES, ""), LIMIT("v2", CGROUP_DEVICES, "")},
+		{LIMIT("v1", CGROUP_DEVICES, OFF_NONE, ""), LIMIT("v2", CGROUP_DEVICES, OFF_NONE, "")},
 	},
 	[CAPABILITY_PAUSE] = {
 		"pause", "stop and continue all of a container",
-		{LIMIT("v1", CGROUP_FREEZER, ""), LIMIT("v2", CGROUP_FREEZER, ""),
-		 LIMIT("stop-signals", CGROUP_FREEZER,
+		{LIMIT("v1", CGROUP_FREEZER, FEATURE_FREEZER, ""),
+		 LIMIT("v2", CGROUP_FREEZER, FEATURE_FREEZER, ""),
+		 LIMIT("stop-signals", CGROUP_FREEZER, OFF_NONE,
 		       "processes see that they were stopped, and one that forks quickly may run on for a moment")},
 	},
 	[CAPABILITY_CGROUP_ATTACH] = {
@@ -182,16 +193,15 @@ static const struct {
 	},
 	[CAPABILITY_NAT] = {
 		"nat", "published ports, and connections of containers to other hosts",
-		{FEATURE("iptables", FEATURE_IPTABLES, FIT_NATIVE, ""),
-		 FEATURE("nft", FEATURE_NFT, FIT_GOOD, ""),
+		{CHOSEN("iptables", FEATURE_IPTABLES, FIT_NATIVE, ""),
+		 CHOSEN("nft", FEATURE_NFT, FIT_GOOD, ""),
 		 ALWAYS("none", FIT_FALLBACK,
 			"published ports go through a proxy, which hides the client's address; containers on a "
 			"bridge reach no other host unless it knows the way back")},
 	},
 	[CAPABILITY_CGROUP_MOUNT] = {
 		"cgroup-mount", "a place for /sys/fs/cgroup in a container",
-		{FEATURE("sys-fs-cgroup", FEATURE_SYS_FS_CGROUP, FIT_NATIVE, ""),
-		 ALWAYS("tmpfs", FIT_GOOD, "the rest of /sys/fs is hidden in the container")},
+		{FEATURE("sys-fs-cgroup", FEATURE_SYS_FS_CGROUP, FIT_NATIVE, "")},
 	},
 	[CAPABILITY_NO_NEW_PRIVS] = {
 		"no-new-privs", "no gain of rights by set-user-ID programs",
@@ -210,8 +220,8 @@ static const struct {
 	},
 	[CAPABILITY_PROTECT_RUNTIME] = {
 		"protect-runtime", "keep a container from overwriting the runtime's program",
-		{FEATURE("read-only-mount", FEATURE_MOUNT_SETATTR, FIT_NATIVE, ""),
-		 FEATURE("memfd", FEATURE_MEMFD, FIT_GOOD, "each start copies the program into memory"),
+		{CHOSEN("read-only-mount", FEATURE_MOUNT_SETATTR, FIT_NATIVE, ""),
+		 CHOSEN("memfd", FEATURE_MEMFD, FIT_GOOD, "each start copies the program into memory"),
 		 ALWAYS("private-copy", FIT_FALLBACK, "each start copies the program to a file")},
 	},
 	[CAPABILITY_PROCESS_HANDLE] = {
@@ -281,10 +291,53 @@ static void look(enum capability c)
 	for (size_t i = 0; i < BACKENDS_MAX && rows[c].backends[i].name; i++) {
 		const struct backend *b = &rows[c].backends[i];
 
-		states[c].rows[i] = b->probe(b);
+		if (b->off >= 0 && hidden(feature_name((enum feature)b->off)))
+			states[c].rows[i] = fit(FIT_NO, "hidden");
+		else
+			states[c].rows[i] = b->probe(b);
 		states[c].rows[i].name = b->name;
 		states[c].count++;
 	}
+}
+
+static int find_backend(enum capability c, const char *name)
+{
+	for (int i = 0; i < BACKENDS_MAX && rows[c].backends[i].name; i++)
+		if (strcmp(rows[c].backends[i].name, name) == 0)
+			return i;
+	return -1;
+}
+
+void capability_apply_forced(void)
+{
+	for (enum capability c = 0; c < CAPABILITY_COUNT; c++) {
+		const char *name = capability_forced(c);
+		int forced = name ? find_backend(c, name) : -1;
+
+		for (int i = 0; i < forced; i++) {
+			int off = rows[c].backends[i].off;
+
+			if (off >= 0 && off != rows[c].backends[forced].off &&
+			    !hidden(feature_name((enum feature)off)))
+				hide_add(feature_name((enum feature)off));
+		}
+	}
+}
+
+/* Nothing may pretend to follow: a better backend that works and cannot be switched off is used all the same. */
+static int check_forced(enum capability c, int forced, struct err *err)
+{
+	const struct backend *b = rows[c].backends;
+
+	for (int i = 0; i < forced; i++) {
+		if (states[c].rows[i].score <= FIT_NO || b[i].off == OFF_CALLER)
+			continue;
+		if (b[i].off == OFF_NONE || b[i].off == b[forced].off)
+			return err_set(err, ERR_UNSUPPORTED,
+				       "%s '%s' cannot be forced here: '%s' works and comes first",
+				       rows[c].name, b[forced].name, b[i].name);
+	}
+	return 0;
 }
 
 int capability_choose(enum capability c, struct err *err)
@@ -301,6 +354,8 @@ int capability_choose(enum capability c, struct err *err)
 		return 0;
 	}
 	best = fit_best(states[c].rows, states[c].count, capability_forced(c), rows[c].name, &why);
+	if (best >= 0 && capability_forced(c) && check_forced(c, best, &why) < 0)
+		best = -1;
 	if (best >= 0) {
 		states[c].choice = states[c].rows[best];
 		return 0;

@@ -16,6 +16,8 @@ const struct profile *compat_profile(void);
 
 /* capability -> backend; kept until the next call. */
 void capability_set_forced(const struct strmap *map);
+/* Hide what the forced backends shall not be replaced by. */
+void capability_apply_forced(void);
 /* Take over this boot's cached results, if compat_begin() left that for later. */
 void compat_late_cache(void);
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "compat/base/fd.h"
+#include "compat/base/hide.h"
 #include "compat/base/path.h"
 #include "compat/base/proc.h"
 #include "compat/base/str.h"
@@ -211,7 +212,8 @@ static void cpuset_fill(const struct cgroup_hierarchy *h, char *dir)
 		(void)cpuset_copy(parent, dir, names[i]);
 	}
 	/* Absent on old kernels: then each new group is filled here. */
-	(void)file_put(-1, clone, "1", &ignored);
+	if (!hidden("cgroup_clone_children"))
+		(void)file_put(-1, clone, "1", &ignored);
 }
 
 /* Let the children of @dir use the controllers @carries. Those that cannot be had show up when a limit wants them. */
@@ -385,7 +387,7 @@ static int attach_one(const struct cgroup *cg, int h, pid_t pid, struct err *err
 	snprintf(text, sizeof(text), "%d", (int)pid);
 	if (!pid && !hierarchy->v2)
 		return file_put(-1, tasks, text, err);
-	rc = file_put(-1, procs, text, err);
+	rc = hidden("cgroup_procs") && !hierarchy->v2 ? -EINVAL : file_put(-1, procs, text, err);
 	if ((rc == -EINVAL || rc == -EACCES || rc == -ENOENT) && !hierarchy->v2)
 		rc = attach_threads(tasks, pid, err);
 	return rc;

@@ -147,6 +147,7 @@ static bool take_cache(const char *key)
 		strv_add_all(&state.profile.hide, &cache.hide);
 		strv_add_all(&state.profile.kernels, &cache.kernels);
 		strmap_copy(&state.profile.force, &cache.force);
+		capability_apply_forced();
 		for (size_t i = 0; i < FEATURE_COUNT; i++)
 			feature_set(i, cache.features.v[i].works, cache.features.v[i].reason);
 	}
@@ -214,6 +215,7 @@ static int read_profile(struct err *err)
 		return rc;
 	hide = strv_join(&state.profile.hide, ",");
 	hide_add(hide);
+	capability_apply_forced();
 	return 0;
 }
 

@@ -230,6 +230,6 @@ void compat_report_print(const struct compat_report *r, bool features, int width
 	}
 	VEC_EACH(f, &r->features)
 		works += f->works;
-	buf_fmt(out, "\n%zu of %zu kernel features work (pouch compat --features lists them)\n", works,
+	buf_fmt(out, "\n%zu of %zu kernel features work (pouch compat --all lists them)\n", works,
 		r->features.n);
 }

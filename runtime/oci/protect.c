@@ -20,6 +20,7 @@
 #include "compat/base/hide.h"
 #include "compat/base/path.h"
 #include "compat/base/str.h"
+#include "compat/kernel/capability.h"
 #include "compat/kernel/mount.h"
 #include "compat/kernel/syscalls.h"
 #include "runtime/oci/container.h"
@@ -142,7 +143,11 @@ static int by_copy(int *ret)
 
 int oci_protect_self(char **argv, struct err *err)
 {
-	static int (*const ways[])(int *) = {by_mount, by_memfd, by_copy};
+	static const struct {
+		const char *name;
+		int (*open)(int *);
+	} ways[] = {{"read-only-mount", by_mount}, {"memfd", by_memfd}, {"private-copy", by_copy}};
+	const char *forced = capability_forced_name("protect-runtime");
 	char path[MOUNT_FD_PATH_SIZE];
 	int rc = 0;
 
@@ -154,7 +159,9 @@ int oci_protect_self(char **argv, struct err *err)
 	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
 		int fd = -1;
 
-		rc = ways[i](&fd);
+		if (forced && !str_eq(forced, ways[i].name))
+			continue;
+		rc = ways[i].open(&fd);
 		if (rc)
 			continue;
 		execve(mount_fd_path(fd, path), argv, environ);

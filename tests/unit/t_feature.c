@@ -382,7 +382,6 @@ static void check_substitutes(void)
 	assert_string_equal(compat_choice(CAPABILITY_PROCESS_HANDLE)->name, "start-time");
 	assert_string_equal(compat_choice(CAPABILITY_RANDOM)->name, "urandom");
 	assert_string_equal(compat_choice(CAPABILITY_SAFE_PATHS)->name, "walk");
-	assert_string_equal(compat_choice(CAPABILITY_CGROUP_MOUNT)->name, "tmpfs");
 	assert_int_equal(compat_choice(CAPABILITY_MEMORY_LIMIT)->score, FIT_NO);
 	if (geteuid() == 0)
 		assert_string_equal(compat_choice(CAPABILITY_SWITCH_ROOT)->name, "move");
@@ -391,6 +390,18 @@ static void check_substitutes(void)
 static void hiding_the_native_backends_brings_the_substitutes(void **state)
 {
 	in_child(check_substitutes);
+}
+
+static void check_hidden_freezer(void)
+{
+	hide_add("freezer");
+	assert_ok(init(false, false));
+	assert_string_equal(compat_choice(CAPABILITY_PAUSE)->name, "stop-signals");
+}
+
+static void hiding_the_freezer_alone_leaves_signals(void **state)
+{
+	in_child(check_hidden_freezer);
 }
 
 static void check_forced(void)
@@ -405,6 +416,20 @@ static void check_forced(void)
 	write_profile("<hide feature='pidfd'/><force capability='process-handle' backend='pidfd'/>");
 	assert_refused(init(true, false), ERR_UNSUPPORTED);
 	assert_non_null(strstr(err.msg, "process-handle 'pidfd' does not work here: hidden"));
+
+	/* Forcing one hides what the code would use instead. */
+	write_profile("<force capability='safe-paths' backend='walk'/><force capability='pause' "
+		      "backend='stop-signals'/><force capability='seccomp' backend='prctl'/>");
+	assert_ok(init(true, false));
+	assert_true(hidden("openat2"));
+	assert_true(hidden("freezer"));
+	assert_true(hidden("seccomp"));
+	assert_false(hidden("seccomp-filter"));
+
+	/* This one would be used all the same, so it is not taken. */
+	write_profile("<force capability='device-access' backend='v2'/>");
+	if (init(true, false) < 0)
+		assert_int_equal(err.kind, ERR_UNSUPPORTED);
 
 	write_profile("<nonsense/>");
 	assert_refused(init(true, false), ERR_INVALID);
@@ -598,6 +623,7 @@ int main(void)
 		cmocka_unit_test(the_shipped_profile_documents_everything),
 		cmocka_unit_test(the_best_backend_is_chosen_with_a_reason),
 		cmocka_unit_test(hiding_the_native_backends_brings_the_substitutes),
+		cmocka_unit_test(hiding_the_freezer_alone_leaves_signals),
 		cmocka_unit_test(a_forced_backend_is_used_or_the_start_fails),
 		cmocka_unit_test(a_home_on_overlay_says_why_and_takes_the_next),
 		cmocka_unit_test(a_home_and_a_cache_that_are_not_there_are_no_error),
