@@ -453,6 +453,7 @@ int init_switch_root(struct init *init, struct err *err)
 		rc = way->enter(init->root_fd, init->container->state.rootfs, err);
 	if (rc)
 		return rc;
+	close(fd_take(&init->root_fd));
 	(void)mount_propagation_parse(init->spec->linux_.rootfs_propagation, &propagation); /* checked */
 	if (propagation && init->listed_ns[NS_MNT] && mount("none", "/", NULL, propagation, NULL) < 0)
 		return err_sys(err, errno, "set the propagation of the new root");

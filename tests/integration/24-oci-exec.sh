@@ -1,0 +1,134 @@
+#!/bin/sh
+# pouch-oci: exec, and changes to a running container
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../oci.sh"
+
+bundle
+caps='"CAP_KILL","CAP_CHOWN"'
+linux='"sysctl":{"kernel.shm_rmid_forced":"1"}'
+start_sleeper
+
+exec_is_inside() {
+	is 'pouch' "$(oci exec "$id" hostname)"
+	has 'sleep 1000' "$(oci exec "$id" ps)"
+	pid=$(pid_of "$id")
+	for ns in pid net ipc uts mnt cgroup; do
+		is "$(stat -Lc %i "/proc/$pid/ns/$ns")" "$(oci exec "$id" stat -Lc %i /proc/self/ns/$ns)"
+	done
+}
+
+exec_is_in_the_cgroup() {
+	oci exec -d --pid-file "$T/exec.pid" "$id" sleep 777 </dev/null >/dev/null
+	has "$id" "$(cat "/proc/$(cat "$T/exec.pid")/cgroup")"
+	kill -9 "$(cat "$T/exec.pid")"
+}
+
+exec_gives_the_exit_code() {
+	exits 9 oci exec "$id" sh -c 'exit 9'
+	exits 143 oci exec "$id" sh -c 'kill -TERM $$'
+	exits 127 oci exec "$id" nope
+	exits 126 oci exec "$id" /etc/passwd
+	exits 255 oci exec "$id"
+}
+
+exec_takes_options() {
+	is '5 6 6 7' "$(oci exec -u 5:6 -g 7 "$id" sh -c 'echo $(id -u) $(id -g) $(id -G)')"
+	is 'b /tmp' "$(oci exec -e A=b --cwd /tmp "$id" sh -c 'echo $A $(pwd)')"
+	is /x "$(oci exec -e PATH=/bin:/x -e A=1 "$id" sh -c 'echo ${PATH#*:}')"
+	has 'CapEff:	0000000000000021' "$(oci exec "$id" grep CapEff /proc/self/status)"
+	has 'CapEff:	0000000000002021' "$(oci exec --cap CAP_NET_RAW "$id" grep CapEff /proc/self/status)"
+	has 1 "$(oci exec --no-new-privs "$id" grep NoNewPrivs /proc/self/status)"
+	fails 'is not UID' oci exec -u root "$id" true
+	fails 'CAP_NOPE' oci exec --cap CAP_NOPE "$id" true
+	fails '/no/dir' oci exec --cwd /no/dir "$id" true
+	is in "$(echo in | oci exec "$id" cat)"
+}
+
+exec_takes_a_process_file() {
+	cat >"$T/process.json" <<-END
+	{"user":{"uid":3,"gid":4},"args":["id","-u"],"env":["PATH=/bin"],"cwd":"/tmp"}
+	END
+	is 3 "$(oci exec -p "$T/process.json" "$id")"
+	echo '{"args":["id"]}' >"$T/process.json"
+	fails 'cwd' oci exec -p "$T/process.json" "$id"
+}
+
+exec_detaches() {
+	oci exec -d --pid-file "$T/exec.pid" "$id" sleep 555 </dev/null >/dev/null
+	process_lives "$(cat "$T/exec.pid")"
+	kill -9 "$(cat "$T/exec.pid")"
+}
+
+exec_leaks_nothing() {
+	is '0 1 2 3' "$(echo $(oci exec "$id" ls /proc/self/fd 7</ 8</etc/passwd))"
+	for fd in 3 4 5 6 7 8 9; do
+		out=$(oci exec --cwd /proc/self/fd/$fd "$id" pwd 9</ 2>&1) && { echo "fd $fd: $out"; return 1; }
+	done
+	:
+}
+
+exec_needs_a_running_container() {
+	fails 'does not exist' oci exec nothing true
+	oci pause "$id"
+	fails 'paused' oci exec "$id" true
+	oci resume "$id"
+}
+
+update_changes_limits() {
+	[ -d /sys/fs/cgroup/memory ] || skip 'the memory controller is not v1 here'
+	oci update --memory 64m --pids-limit 100 --cpu-share 512 "$id"
+	group=/$cgroup_parent/$id
+	is 67108864 "$(cat "/sys/fs/cgroup/memory$group/memory.limit_in_bytes")"
+	is 512 "$(cat "/sys/fs/cgroup/cpu$group/cpu.shares")"
+	echo '{"memory":{"limit":33554432}}' | oci update -r - "$id"
+	is 33554432 "$(cat "/sys/fs/cgroup/memory$group/memory.limit_in_bytes")"
+	oci update --memory -1 "$id"
+	fails 'is not a size' oci update --memory lots "$id"
+	fails 'not supported' oci update --l3-cache-schema x "$id"
+}
+
+events_count() {
+	has '"type":"stats"' "$(oci events --stats "$id")"
+	has '"pids":{"current":' "$(oci events --stats "$id")"
+	timeout 3 "$POUCH_BUILD/pouch-oci" --root "$oci_root" events --interval 300ms "$id" >"$T/events" || :
+	[ "$(wc -l <"$T/events")" -ge 3 ]
+	fails 'is not a duration' oci events --interval x "$id"
+}
+
+kill_all_kills_all() {
+	oci exec -d "$id" sleep 444 </dev/null >/dev/null
+	oci kill --all "$id" KILL
+	eventually 5 status_is "$id" stopped
+	eventually 5 no_processes
+	fails 'stopped' oci exec "$id" true
+	oci delete "$id"
+	nothing_of "$id"
+}
+
+no_processes() {
+	is null "$(oci ps -f json "$id")"
+}
+
+user_namespace_exec() {
+	[ -e /proc/self/ns/user ] || skip 'this kernel has no user namespaces'
+	namespaces='{"type":"user"},{"type":"pid"},{"type":"network"},{"type":"ipc"},{"type":"uts"},{"type":"mount"}'
+	linux='"uidMappings":[{"containerID":0,"hostID":100000,"size":1000}],"gidMappings":[{"containerID":0,"hostID":100000,"size":1000}]'
+	id=${id}u start_sleeper
+	id=${id}u
+	is '0 100000' "$(oci exec "$id" awk '{print $1, $2}' /proc/self/uid_map)"
+	exits 3 oci exec -u 10 "$id" sh -c 'exit 3'
+	remove "$id"
+}
+
+it 'starts processes inside' exec_is_inside
+it 'starts them in the control group' exec_is_in_the_cgroup
+it 'gives the exit code of exec' exec_gives_the_exit_code
+it 'takes options of exec' exec_takes_options
+it 'takes a process file' exec_takes_a_process_file
+it 'detaches' exec_detaches
+it 'leaks nothing to exec' exec_leaks_nothing
+it 'refuses exec in what does not run' exec_needs_a_running_container
+it 'updates limits' update_changes_limits
+it 'prints statistics' events_count
+it 'kills all' kill_all_kills_all
+it 'starts processes in a user namespace' user_namespace_exec
