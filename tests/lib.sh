@@ -306,7 +306,7 @@ finish() {
 		umount -l "$mount"
 	done
 	find /sys/fs/cgroup -depth -type d -path "*/$cgroup_parent*" -exec rmdir {} + 2>/dev/null
-	[ "${POUCH_TEST_PRIVATE-}" = yes ] || ip link del "$bridge" 2>/dev/null
+	[ "${POUCH_TEST_PRIVATE-}" = yes ] || sh "$tests/forget-bridge" "$bridge"
 	if [ $test_failures != 0 ] && [ -e "$T/pouchd.log" ]; then
 		echo '# the last of pouchd.log:'
 		tail -n 30 "$T/pouchd.log" | sed 's/^/# /'
