@@ -209,7 +209,6 @@ static int inside(struct init *init, struct err *err)
 static int program(struct init *init, struct err *err)
 {
 	const struct oci_process *p = init->spec->process;
-	auto_fd int fd = -1;
 	int rc;
 
 	if (!p)
