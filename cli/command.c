@@ -133,8 +133,6 @@ static int run_leaf(struct cli *cli, const struct command *c, const char *path, 
 	const struct option_parse parse = {c->groups, options, c->stop_at_argument};
 	int rc;
 
-	if (c->init)
-		c->init(options);
 	rc = option_parse(&parse, argc, argv, &args, err);
 	if (rc == OPTION_HELP) {
 		AUTO(buf_clear) struct buf help = BUF_INIT;

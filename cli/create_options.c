@@ -342,13 +342,6 @@ static const struct option run_rows[] = {
 const struct option_group create_option_group = OPTION_GROUP(create_rows);
 const struct option_group run_option_group = OPTION_GROUP(run_rows);
 
-void create_options_init(void *options)
-{
-	struct create_options *o = options;
-
-	o->request.host_config.oom_score_adj = (struct opt_i64){true, -500};
-}
-
 void create_options_clear(void *options)
 {
 	struct create_options *o = options;

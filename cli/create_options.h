@@ -26,7 +26,6 @@ struct create_options {
 extern const struct option_group create_option_group;
 extern const struct option_group run_option_group;
 
-void create_options_init(void *options);
 void create_options_clear(void *options);
 
 /*

@@ -402,12 +402,17 @@ static int check_process(const struct container_record *r, struct err *err)
 	return 0;
 }
 
+enum { DEFAULT_OOM_SCORE = -500 };
+
 static int check_oom_score(struct engine *e, struct container_record *r, struct strv *warnings, struct err *err)
 {
 	struct opt_i64 *adj = &r->host.oom_score_adj;
 
-	if (!adj->set)
+	/* The default is not worth a warning each time: the daemon's log has it once. */
+	if (!adj->set) {
+		*adj = (struct opt_i64){true, e->can_lower_oom_score ? DEFAULT_OOM_SCORE : 0};
 		return 0;
+	}
 	if (adj->v < -1000 || adj->v > 1000)
 		return err_set(err, ERR_INVALID, "invalid value %lld, range for oom score adj is [-1000, 1000]",
 			       (long long)adj->v);

@@ -19,7 +19,6 @@
 #include "runtime/engine/spec.h"
 
 #define EXECS_KEPT	    1024	/* ended ones, of all containers */
-#define EXIT_NOT_FOUND	    127
 #define EXIT_NOT_EXECUTABLE 126
 
 enum exec_state { EXEC_CREATED, EXEC_STARTING, EXEC_RUNNING, EXEC_ENDED };
@@ -228,9 +227,7 @@ int exec_start(struct engine *e, const char *id, const struct api_exec_start *st
 	container_event(x->container, "exec_start", "execID", x->id);
 	rc = run(e, x, start, early, early_len, sock, err);
 	if (rc < 0) {
-		int code = err->kind == ERR_NOT_FOUND ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
-
-		set_state(e, x, EXEC_ENDED, 0, code);
+		set_state(e, x, EXEC_ENDED, 0, EXIT_NOT_EXECUTABLE);	/* pouch's one status for both */
 		if (err->kind == ERR_NOT_FOUND || err->kind == ERR_FORBIDDEN)
 			err->kind = ERR_INVALID;
 		if (sock >= 0)

@@ -24,7 +24,6 @@ static struct json_object *request_of(const char *line, struct err *err)
 
 	strv_add(&argv, "run");
 	strv_split(&argv, line, " ", false);
-	create_options_init(&o);
 	rc = option_parse(&parse, (int)argv.n, strv_argv(&argv), &args, err);
 	if (!rc && args.n)
 		rc = create_options_finish(&o, &args, !o.detach, err);
@@ -113,7 +112,7 @@ static const struct {
 	{ "--nvidia-visible-devs all --nvidia-capabilities compute", "HostConfig.NvidiaConfig",
 	  "{\"NvidiaVisibleDevices\":\"all\",\"NvidiaDriverCapabilities\":\"compute\"}" },
 	{ "--oom-kill-disable", "HostConfig.OomKillDisable", "true" },
-	{ "", "HostConfig.OomScoreAdj", "-500" },
+	{ "", "HostConfig.OomScoreAdj", "null" },
 	{ "--oom-score-adj 100", "HostConfig.OomScoreAdj", "100" },
 	{ "--pid host", "HostConfig.PidMode", "\"host\"" },
 	{ "--pids-limit 20", "HostConfig.PidsLimit", "20" },
