@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "compat/base/fd.h"
+#include "compat/base/hide.h"
 #include "compat/base/str.h"
 #include "compat/kernel/cgroup_internal.h"
 
@@ -153,7 +154,7 @@ static void serve_v2(struct cgroup_host *host)
 	}
 }
 
-void cgroup_host_parse(const char *mounts, struct cgroup_host *ret)
+void cgroup_host_parse(const char *mounts, unsigned int without, struct cgroup_host *ret)
 {
 	AUTO(strv_clear) struct strv lines = {0};
 	bool v1 = false;
@@ -172,9 +173,9 @@ void cgroup_host_parse(const char *mounts, struct cgroup_host *ret)
 
 		if (!device || !options || ret->hierarchies.n == HIERARCHIES_MAX)
 			continue;
-		if (strcmp(type, "cgroup") == 0)
+		if (strcmp(type, "cgroup") == 0 && !(without & CGROUP_WITHOUT_V1))
 			add_v1(ret, mount, options);
-		else if (strcmp(type, "cgroup2") == 0)
+		else if (strcmp(type, "cgroup2") == 0 && !(without & CGROUP_WITHOUT_V2))
 			add_v2(ret, mount);
 	}
 	serve_v2(ret);
@@ -196,7 +197,9 @@ int cgroup_host_read(struct cgroup_host *ret, struct err *err)
 
 	if (rc < 0)
 		return rc;
-	cgroup_host_parse(buf_cstr(&text), ret);
+	cgroup_host_parse(buf_cstr(&text),
+			  (hidden("cgroup_v1") ? CGROUP_WITHOUT_V1 : 0) | (hidden("cgroup_v2") ? CGROUP_WITHOUT_V2 : 0),
+			  ret);
 	return 0;
 }
 

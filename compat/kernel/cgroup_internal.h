@@ -44,7 +44,8 @@ struct cgroup_host {
 };
 
 /* @mounts: text of /proc/mounts. The v2 tree's controllers are read from its cgroup.controllers. */
-void cgroup_host_parse(const char *mounts, struct cgroup_host *ret);
+enum { CGROUP_WITHOUT_V1 = 1, CGROUP_WITHOUT_V2 = 2 };
+void cgroup_host_parse(const char *mounts, unsigned int without, struct cgroup_host *ret);
 int cgroup_host_read(struct cgroup_host *ret, struct err *err);
 void cgroup_host_clear(struct cgroup_host *host);
 DEFINE_AUTO_CLEAR(cgroup_host_clear, struct cgroup_host)

@@ -287,7 +287,7 @@ static size_t assemble_stub(const struct build *b, struct sock_filter *p)
 
 static int temporary(struct err *err)
 {
-	int fd = (int)syscall(SYS_memfd_create, "seccomp", 1 /* MFD_CLOEXEC */);
+	int fd = hidden("memfd") ? -1 : (int)syscall(SYS_memfd_create, "seccomp", 1 /* MFD_CLOEXEC */);
 	FILE *file;
 
 	if (fd >= 0)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "compat/base/fd.h"
+#include "compat/base/hide.h"
 #include "compat/base/path.h"
 #include "compat/base/random.h"
 #include "compat/base/str.h"
@@ -303,7 +304,7 @@ static int forward(struct net *net, const struct network *n, struct err *err)
 	if (rc < 0)
 		return err_wrap(err, rc, "switch IPv6 forwarding on");
 	/* Absent before 3.6: then the proxy serves 127.0.0.1. */
-	net->loopback = firewall_has_nat(&net->firewall) && !net->userland_proxy &&
+	net->loopback = firewall_has_nat(&net->firewall) && !net->userland_proxy && !hidden("route_localnet") &&
 			sysctl_set(localnet, "1", &ignored) >= 0;
 	return 0;
 }
