@@ -3,22 +3,37 @@
  */
 #include "runtime/shim/memory.h"
 
+#include <link.h>
 #include <malloc.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* Both are the linker's: where the program's image begins, and where its code ends. */
-extern const char __executable_start[], etext[];
+#include "compat/base/auto.h"
 
-static void drop_code(uintptr_t page)
+struct ranges {
+	uintptr_t page;
+	size_t n;
+	struct {
+		uintptr_t from, to;
+	} v[32];
+};
+
+/* What cannot be written is clean pages of a file: nothing is lost when it is dropped. */
+static int add_image(struct dl_phdr_info *info, size_t size, void *arg)
 {
-	uintptr_t from = ((uintptr_t)__executable_start + page - 1) & ~(page - 1);
-	uintptr_t to = (uintptr_t)etext & ~(page - 1);
+	struct ranges *r = arg;
 
-	/* Clean pages of a file: nothing is lost. Fails on no kernel that matters, and then nothing changes. */
-	if (from < to)
-		(void)madvise((void *)from, to - from, MADV_DONTNEED);
+	for (size_t i = 0; i < info->dlpi_phnum && r->n < ARRAY_SIZE(r->v); i++) {
+		const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+		uintptr_t from = info->dlpi_addr + p->p_vaddr;
+
+		if (p->p_type != PT_LOAD || p->p_flags & PF_W)
+			continue;
+		r->v[r->n].from = from & ~(r->page - 1);
+		r->v[r->n++].to = from + p->p_memsz;
+	}
+	return 0;
 }
 
 static void drop_stack(uintptr_t page)
@@ -35,11 +50,14 @@ static void drop_stack(uintptr_t page)
 
 void memory_trim(void)
 {
-	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	struct ranges image = {.page = (uintptr_t)sysconf(_SC_PAGESIZE)};
 
 #ifdef __GLIBC__
 	malloc_trim(0);
 #endif
-	drop_stack(page);
-	drop_code(page);
+	drop_stack(image.page);
+	(void)dl_iterate_phdr(add_image, &image);
+	/* This comes last: from here on every function that runs is read in again, with its neighbours. */
+	for (size_t i = image.n; i > 0; i--)
+		(void)madvise((void *)image.v[i - 1].from, image.v[i - 1].to - image.v[i - 1].from, MADV_DONTNEED);
 }

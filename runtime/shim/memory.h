@@ -6,7 +6,7 @@
 #ifndef RUNTIME_SHIM_MEMORY_H
 #define RUNTIME_SHIM_MEMORY_H
 
-/* Freed heap, the unused part of the stack, and this program's pages of code (which come back from the page cache when needed). */
+/* Freed heap, the unused part of the stack, and the pages of code and constants (which come back from the page cache when needed). */
 void memory_trim(void);
 
 #endif
