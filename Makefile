@@ -114,7 +114,7 @@ asan_libs    = $(pc_libs)
 asan_out    := build/asan
 
 fuzz_cc     := $(CLANG)
-fuzz_cflags  = -O1 -g $(SANITIZE) -fsanitize=fuzzer-no-link $(pc_cflags) -Wno-unknown-warning-option
+fuzz_cflags  = -O1 -g $(SANITIZE) -fsanitize=fuzzer-no-link $(pc_cflags) -Wno-unknown-warning-option -Wno-unused-variable
 fuzz_ldflags = $(LD_FLAGS) $(SANITIZE) -fsanitize=fuzzer
 fuzz_libs    = $(pc_libs)
 fuzz_out    := build/fuzz

@@ -299,5 +299,5 @@ const struct command command_compat = {
 	.max_args = 0,
 	.run = run_compat,
 	.examples = "  pouch compat\n  pouch compat --format json\n"
-		    "  pouch compat -f '{{range .capabilities}}{{.name}}: {{.backend}}{{println}}{{end}}'\n",
+		    "  pouch compat -f '{{range .Capabilities}}{{.Name}}: {{.Backend}}{{println}}{{end}}'\n",
 };
