@@ -51,7 +51,9 @@ int handle_version(struct request *r, struct err *err)
 	uname(&uts);
 	str_set(&v.platform.name, "Pouch Engine");
 	str_set(&v.version, version_string());
-	str_set(&v.api_version, request_dialect(r) == DIALECT_POUCH ? API_VERSION : API_VERSION_OURS);
+	/* Docker's libraries ask without a version which one to speak; only who says /v1.24 wants pouch's. */
+	str_set(&v.api_version,
+		r->versioned && request_dialect(r) == DIALECT_POUCH ? API_VERSION : API_VERSION_OURS);
 	str_set(&v.min_api_version, API_VERSION_MIN);
 	str_set(&v.git_commit, version_commit());
 	str_set(&v.os, "linux");

@@ -1,0 +1,125 @@
+#!/bin/sh
+# docker: the stock docker client and docker-compose against pouchd
+. "$(dirname "$0")/../lib.sh"
+
+needs docker
+pouchd_start || exit 1
+image_load >/dev/null || exit 1
+
+export DOCKER_CONFIG="$T/docker"
+
+d() {
+	timeout 60 docker -H "unix://$socket" "$@"
+}
+
+versions() {
+	says 'Pouch Engine' d version
+	is 1.41 "$(d version --format '{{.Server.APIVersion}}')"
+	says "$home" d info
+}
+it 'agrees on a version' versions
+
+runs() {
+	is hello "$(d run --rm --net none busybox echo hello)"
+	exits 7 d run --rm --net none busybox sh -c 'exit 7'
+	exits 127 d run --rm --net none busybox no-such-program
+	is 'x y' "$(echo 'x y' | d run --rm -i --net none busybox cat)"
+	is '' "$(d ps -aq)"
+}
+it 'runs containers in the foreground' runs
+
+background() {
+	d run -d --name bg -e A=b -v data:/data -l k=v busybox sh -c 'echo out; echo err >&2; exec sleep 1000'
+	is bg "$(d ps --format '{{.Names}}')"
+	is bg "$(d ps --filter label=k=v --format '{{.Names}}')"
+	# shellcheck disable=SC2016 # the container's variable
+	is b "$(d exec bg sh -c 'echo $A')"
+	eventually 5 says err d logs bg
+	has out "$(d logs bg 2>/dev/null)"
+	is 'running false' "$(d inspect -f '{{.State.Status}} {{.State.Paused}}' bg)"
+	is /bg "$(d inspect -f '{{.Name}}' bg)"
+	d pause bg
+	has Paused "$(d ps --filter name=bg)"
+	d unpause bg
+	d rename bg fg
+	has sleep "$(d top fg)"
+	has fg "$(d stats --no-stream --format '{{.Name}}' fg)"
+	d stop -t 0 fg
+	is 137 "$(d wait fg)"
+	d start fg
+	d restart -t 0 fg
+	d kill fg
+	d rm fg
+	has data "$(d volume ls -q)"
+	d volume rm data
+}
+it 'manages a container in the background' background
+
+published() {
+	needs curl
+	d run -d --name web -p 127.0.0.1:18099:80 busybox \
+		sh -c 'mkdir /www; echo page >/www/index.html; exec httpd -f -p 80 -h /www'
+	has 18099 "$(d port web)"
+	eventually 5 curl -fsS http://127.0.0.1:18099/
+	is page "$(curl -fsS http://127.0.0.1:18099/)"
+	d rm -f web
+}
+it 'publishes ports' published
+
+images() {
+	d tag busybox other:1
+	has other "$(d images --format '{{.Repository}}')"
+	d save other:1 -o "$T/saved.tar"
+	d rmi other:1
+	says other d load -i "$T/saved.tar"
+	d rmi other:1
+	is linux "$(d image inspect -f '{{.Os}}' busybox)"
+}
+it 'manages images' images
+
+errors() {
+	fails 'no such container' d inspect --type container nobody 2>&1 || fails 'No such container' d inspect --type container nobody
+	d create --name taken --net none busybox true
+	fails 'taken' d create --name taken --net none busybox true
+	d rm taken
+	exits 125 d run --rm --net none --memory 1 busybox true
+	is '' "$(d ps -aq)"
+}
+it 'hears what is wrong' errors
+
+composes() {
+	needs docker-compose
+	mkdir "$T/app"
+	cat >"$T/app/docker-compose.yml" <<-'END'
+		version: "2.4"
+		services:
+		  web:
+		    image: busybox
+		    network_mode: bridge
+		    command: sh -c "echo web-up; exec sleep 1000"
+		    environment: {A: "1"}
+		    volumes: ["data:/data", "./:/src:ro"]
+		    mem_limit: 64m
+		    restart: always
+		  job:
+		    image: busybox
+		    network_mode: none
+		    command: sh -c "exit 3"
+		volumes:
+		  data:
+	END
+	cd "$T/app"
+	export DOCKER_HOST="unix://$socket"
+	timeout 60 docker-compose up -d
+	eventually 5 says 'Exit 3' docker-compose ps
+	says app_web_1 docker-compose ps
+	eventually 5 says web-up docker-compose logs
+	# shellcheck disable=SC2016
+	is 1 "$(docker-compose exec -T web sh -c 'echo $A')"
+	has docker-compose.yml "$(docker-compose exec -T web ls /src)"
+	timeout 60 docker-compose down -v -t 0
+	is '' "$(d ps -aq)"
+	is '' "$(d volume ls -q)"
+}
+it 'obeys docker-compose' composes
+
