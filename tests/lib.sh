@@ -262,7 +262,10 @@ nothing_is_left() {
 		[ -z "$2" ] || { left=1; printf '%s left: %s\n' "$1" "$(echo "$2" | tr '\n' ' ')"; }
 	}
 	complain mounts "$(our_mounts)"
-	complain processes "$(for p in $(our_processes | sort -u); do echo "$p: $(tr '\0' ' ' <"/proc/$p/cmdline")"; done)"
+	complain processes "$(for p in $(our_processes | sort -u); do
+		# The grep that looks finds itself; it is gone by now, as is what was just ending.
+		if process_lives "$p"; then echo "$p: $(tr '\0' ' ' <"/proc/$p/cmdline")"; fi
+	done)"
 	complain cgroups "$(our_cgroups)"
 	complain 'container files' "$(find "$home/containers" "$exec_root" -mindepth 1 -type d 2>/dev/null | grep -E '/[0-9a-f]{64}$')"
 	complain 'temporary files' "$(find "$home/tmp" -mindepth 1 2>/dev/null)"

@@ -127,6 +127,19 @@ int handle_image_create(struct request *r, struct err *err)
 	return rc < 0 ? rc : job_reply(job, r, "application/json", err);
 }
 
+/* What was loaded is the answer itself, also to who wants to see no progress: docker prints it from "stream". */
+static void on_load_progress(void *arg, const struct image_progress *p)
+{
+	auto_free char *text = NULL;
+
+	if (!str_starts(p->status, "Loaded image")) {
+		on_progress(arg, p);
+		return;
+	}
+	text = xfmt("%s\n", p->status);
+	send_line(arg, &(struct api_progress){.stream = text});
+}
+
 static int run_load(struct job *job, void *arg, struct err *err)
 {
 	struct transfer *t = arg;
@@ -134,7 +147,7 @@ static int run_load(struct job *job, void *arg, struct err *err)
 	const struct image_load load = {
 		.fd = job_input(job),
 		.name = str_empty(t->name) ? NULL : t->name,
-		.progress = on_progress,
+		.progress = on_load_progress,
 		.arg = t,
 		.cancel = &t->cancel,
 	};
@@ -142,14 +155,8 @@ static int run_load(struct job *job, void *arg, struct err *err)
 
 	t->job = job;
 	rc = image_load(engine_images(t->engine), &load, &loaded, err);
-	for (size_t i = 0; rc >= 0 && i < loaded.n; i++) {
-		const struct image *image = loaded.v[i];
-		auto_free char *text = image->repo_tags.n ? xfmt("Loaded image: %s\n", image->repo_tags.v[0])
-							  : xfmt("Loaded image ID: %s\n", image->id);
-
-		send_line(t, &(struct api_progress){.stream = text});
-		engine_event(t->engine, "image", "load", image->id, NULL);
-	}
+	for (size_t i = 0; rc >= 0 && i < loaded.n; i++)
+		engine_event(t->engine, "image", "load", loaded.v[i]->id, NULL);
 	return rc;
 }
 

@@ -44,6 +44,7 @@ struct load {
 	size_t texts_bytes, members;
 	int64_t told_ms;
 	struct image_list loaded;
+	struct strv results;	/* a line for each name that came, or for an image without one */
 };
 
 /* ---- docker's manifest.json ---- */
@@ -321,6 +322,22 @@ static int commit_jobs(struct load *l, struct layer_jobs *jobs, const struct str
 }
 
 /* d->config is filled. @paths: of the layers, bottom first. */
+/* The names of the archive, which need not be all that the image has here. */
+static void add_results(struct load *l, const struct image_draft *d, const struct image *image)
+{
+	STRV_EACH(name, &d->names) {
+		struct reference ref;
+		char familiar[REFERENCE_SIZE];
+
+		if (reference_parse(*name, NULL, &ref, NULL) < 0)
+			continue;
+		reference_familiar(&ref, &l->store->defaults, familiar);
+		strv_addf(&l->results, "Loaded image: %s", familiar);
+	}
+	if (!d->names.n)
+		strv_addf(&l->results, "Loaded image ID: %s", image->id);
+}
+
 static int put_together(struct load *l, struct image_draft *d, const struct strv *paths, struct err *err)
 {
 	struct layer_jobs jobs = {0};
@@ -343,8 +360,10 @@ static int put_together(struct load *l, struct image_draft *d, const struct strv
 	if (rc == 0)
 		rc = store_commit(l->store, d, &image, err);
 	layer_jobs_clear(&jobs, rc < 0);
-	if (rc == 0)
+	if (rc == 0) {
 		VEC_PUSH(&l->loaded, image);
+		add_results(l, d, image);
+	}
 	return rc;
 }
 
@@ -531,12 +550,8 @@ static int load_images(struct load *l, struct err *err)
 
 static void tell_loaded(struct load *l)
 {
-	VEC_EACH(i, &l->loaded) {
-		auto_free char *line = (*i)->repo_tags.n ? xfmt("Loaded image: %s", (*i)->repo_tags.v[0]) :
-							   xfmt("Loaded image ID: %s", (*i)->id);
-
-		tell(l, NULL, line, 0, 0);
-	}
+	STRV_EACH(line, &l->results)
+		tell(l, NULL, *line, 0, 0);
 }
 
 /* What no image took goes. */
@@ -564,6 +579,7 @@ static void load_clear(struct load *l)
 	strmap_clear(&l->links);
 	archive_in_close(l->archive);
 	image_list_clear(&l->loaded);
+	strv_clear(&l->results);
 }
 
 int image_load(struct image_store *store, const struct image_load *load, struct image_list *ret,
