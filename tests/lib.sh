@@ -249,7 +249,8 @@ our_mounts() {
 # Processes of a container, by their cgroup; and processes around it, by their arguments.
 our_processes() {
 	grep -lE "[:/]$cgroup_parent(/|\$)" /proc/[0-9]*/cgroup 2>/dev/null | cut -d/ -f3
-	grep -lF "$T/" /proc/[0-9]*/cmdline 2>/dev/null | cut -d/ -f3
+	# The brackets keep grep from finding itself.
+	grep -l "${T%?}[${T#"${T%?}"}]/" /proc/[0-9]*/cmdline 2>/dev/null | cut -d/ -f3
 }
 
 our_cgroups() {
