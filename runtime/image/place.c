@@ -9,6 +9,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
@@ -102,6 +103,50 @@ uint64_t placer_bytes(const struct placer *p)
 
 /* ---- finding the place ---- */
 
+static bool is_whiteout(const struct stat *st)
+{
+	return S_ISCHR(st->st_mode) && st->st_rdev == makedev(0, 0);
+}
+
+static int set_opaque(int fd, struct err *err)
+{
+	if (fsetxattr(fd, OPAQUE_XATTR, "y", 1, 0) < 0)
+		return err_sys(err, errno, "mark a directory as opaque");
+	return 0;
+}
+
+/* A directory of this layer where its whiteout stands: what is deleted below is hidden by it from now on. */
+static int replace_whiteout(int parent, const char *name, struct err *err)
+{
+	auto_fd int fd = -1;
+
+	if (unlinkat(parent, name, 0) < 0 || mkdirat(parent, name, 0755) < 0)
+		return err_sys(err, errno, "replace a whiteout");
+	fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? err_sys(err, errno, "open directory") : set_opaque(fd, err);
+}
+
+/* The first component of @path that is a whiteout becomes a directory. 1: there was one. */
+static int lift_whiteout_above(struct placer *p, const char *path, struct err *err)
+{
+	for (const char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
+		auto_free char *prefix = xstrndup(path, (size_t)(slash - path));
+		auto_free char *name = NULL;
+		auto_fd int fd = -1;
+		struct stat st;
+		int rc;
+
+		if (path_parent_in(p->u->dirfd, prefix, false, &fd, &name, NULL) < 0 ||
+		    fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			return 0;
+		if (!is_whiteout(&st))
+			continue;
+		rc = replace_whiteout(fd, name, err);
+		return rc < 0 ? rc : 1;
+	}
+	return 0;
+}
+
 /* The directory which holds @path; made where it is missing. Borrowed, until forget_dirs() or CACHED_DIRS others. */
 static int open_parent(struct placer *p, const char *path, bool create, int *ret, struct err *err)
 {
@@ -122,6 +167,14 @@ static int open_parent(struct placer *p, const char *path, bool create, int *ret
 		}
 	}
 	rc = path_parent_in(p->u->dirfd, path, create, &fd, &name, err);
+	if (rc == -ENOTDIR && create && p->u->overlay_whiteouts) {
+		int lifted = lift_whiteout_above(p, path, err);
+
+		if (lifted > 0)
+			rc = path_parent_in(p->u->dirfd, path, create, &fd, &name, err);
+		else if (lifted < 0)
+			rc = lifted;
+	}
 	if (rc < 0)
 		return rc;
 	slot = p->next_slot++ % CACHED_DIRS;
@@ -154,18 +207,6 @@ static int clean_name(const char *name, const char *what, char **ret, struct err
 }
 
 /* ---- making room ---- */
-
-static bool is_whiteout(const struct stat *st)
-{
-	return S_ISCHR(st->st_mode) && st->st_rdev == makedev(0, 0);
-}
-
-static int set_opaque(int fd, struct err *err)
-{
-	if (fsetxattr(fd, OPAQUE_XATTR, "y", 1, 0) < 0)
-		return err_sys(err, errno, "mark a directory as opaque");
-	return 0;
-}
 
 /* Remove what is at the place. */
 static int remove_existing(struct put *t, const struct stat *st, struct err *err)
