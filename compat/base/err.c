@@ -131,5 +131,6 @@ int err_wrap(struct err *err, int rc, const char *fmt, ...)
 
 void err_clear(struct err *err)
 {
-	*err = ERR_INIT;
+	if (err)
+		*err = ERR_INIT;
 }

@@ -26,7 +26,7 @@ static void show_endpoint(struct request *r, const struct net_endpoint *from, st
 		to->ipv4_address = xfmt("%s/%d", from->ip, from->prefix_len);
 	if (!str_empty(from->ip6))
 		to->ipv6_address = xfmt("%s/%d", from->ip6, from->prefix_len6);
-	if (container_inspect(r->engine, from->container_id, DIALECT_POUCH, false, &c, NULL) == 0)
+	if (container_inspect(r->engine, from->container_id, DIALECT_POUCH, false, &c, &ERR_INIT) == 0)
 		str_set(&to->name, c.name);
 	json_clear(&api_container_table, &c);
 }

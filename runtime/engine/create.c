@@ -220,9 +220,9 @@ static void undo(struct engine *e, struct container *c)
 	auto_free char *dir = container_path(c, NULL);
 
 	/* The first failure is what the client hears; leftovers are found again at the next start. */
-	(void)mounts_release(e, c, true, NULL);
-	(void)storage_rootfs_remove(e->storage, c->id, NULL);
-	(void)path_remove_tree(dir, NULL);
+	(void)mounts_release(e, c, true, &ERR_INIT);
+	(void)storage_rootfs_remove(e->storage, c->id, &ERR_INIT);
+	(void)path_remove_tree(dir, &ERR_INIT);
 	table_del(e, c);
 }
 

@@ -170,11 +170,11 @@ static int probe_oom_score(struct engine *e, struct err *err)
 	auto_free char *value = NULL;
 
 	(void)err;
-	if (file_read(AT_FDCWD, "/proc/self/oom_score_adj", 100, &old, NULL) < 0)
+	if (file_read(AT_FDCWD, "/proc/self/oom_score_adj", 100, &old, &ERR_INIT) < 0)
 		return 0;
 	value = xstrndup(buf_cstr(&old), strcspn(buf_cstr(&old), "\n"));
-	e->can_lower_oom_score = file_put(AT_FDCWD, "/proc/self/oom_score_adj", "-999", NULL) >= 0;
-	(void)file_put(AT_FDCWD, "/proc/self/oom_score_adj", value, NULL);	/* raising is always allowed */
+	e->can_lower_oom_score = file_put(AT_FDCWD, "/proc/self/oom_score_adj", "-999", &ERR_INIT) >= 0;
+	(void)file_put(AT_FDCWD, "/proc/self/oom_score_adj", value, &ERR_INIT);	/* raising is always allowed */
 	return 0;
 }
 
@@ -247,7 +247,7 @@ static void count(struct engine *e, struct api_info *ret)
 		}
 		pthread_mutex_unlock(&(*p)->lock);
 	}
-	if (image_list(e->images, &images, NULL) == 0)
+	if (image_list(e->images, &images, &ERR_INIT) == 0)
 		ret->images = (int64_t)images.n;
 }
 
@@ -256,8 +256,8 @@ static void os_release(struct api_info *ret)
 	AUTO(buf_clear) struct buf text = BUF_INIT;
 	char *at, *line;
 
-	if (file_read(AT_FDCWD, "/etc/os-release", 65536, &text, NULL) < 0 &&
-	    file_read(AT_FDCWD, "/etc/redhat-release", 65536, &text, NULL) < 0)
+	if (file_read(AT_FDCWD, "/etc/os-release", 65536, &text, &ERR_INIT) < 0 &&
+	    file_read(AT_FDCWD, "/etc/redhat-release", 65536, &text, &ERR_INIT) < 0)
 		return;
 	at = text.data;
 	while (at && (line = strsep(&at, "\n"))) {
@@ -339,7 +339,7 @@ static bool file_is_one(const char *path)
 {
 	AUTO(buf_clear) struct buf b = BUF_INIT;
 
-	return file_read(AT_FDCWD, path, 16, &b, NULL) == 0 && *buf_cstr(&b) == '1';
+	return file_read(AT_FDCWD, path, 16, &b, &ERR_INIT) == 0 && *buf_cstr(&b) == '1';
 }
 
 int engine_info(struct engine *e, struct api_info *ret, struct err *err)

@@ -241,7 +241,7 @@ void exec_ended(struct engine *e, const char *id, int exit_code)
 {
 	AUTO(exec_put) struct exec *x = NULL;
 
-	if (!id || find(e, id, &x, NULL) < 0)
+	if (!id || find(e, id, &x, &ERR_INIT) < 0)
 		return;
 	set_state(e, x, EXEC_ENDED, 0, exit_code);
 	container_event(x->container, "exec_die", "execID", x->id);

@@ -108,5 +108,5 @@ void engine_image_driver(struct engine *e, const struct image *image, struct api
 {
 	str_set(&ret->name, storage_name(e->storage));
 	if (image_top(image))
-		(void)storage_layer_info(e->storage, image_top(image), &ret->data, NULL);	/* shown without, then */
+		(void)storage_layer_info(e->storage, image_top(image), &ret->data, &ERR_INIT);	/* shown without, then */
 }

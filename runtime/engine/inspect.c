@@ -18,7 +18,7 @@ static void show_driver(struct engine *e, struct container *c, struct api_contai
 
 	str_set(&ret->driver, c->rec.driver);
 	str_set(&ret->graph_driver.name, c->rec.driver);
-	if (storage_rootfs_info(e->storage, c->id, &ret->graph_driver.data, NULL) < 0)
+	if (storage_rootfs_info(e->storage, c->id, &ret->graph_driver.data, &ERR_INIT) < 0)
 		return;	/* being removed */
 	ret->snapshotter = xcalloc(1, sizeof(*ret->snapshotter));
 	str_set(&ret->snapshotter->name, c->rec.driver);
@@ -32,11 +32,11 @@ static void show_size(struct engine *e, struct container *c, struct api_containe
 	AUTO(image_put) struct image *image = NULL;
 	uint64_t bytes, inodes;
 
-	if (storage_rootfs_usage(e->storage, c->id, &bytes, &inodes, NULL) < 0)
+	if (storage_rootfs_usage(e->storage, c->id, &bytes, &inodes, &ERR_INIT) < 0)
 		return;
 	ret->size_rw = (struct opt_i64){true, (int64_t)bytes};
 	ret->size_root_fs = ret->size_rw;
-	if (image_find(e->images, c->rec.image_id, &image, NULL) == 0)
+	if (image_find(e->images, c->rec.image_id, &image, &ERR_INIT) == 0)
 		ret->size_root_fs.v += image->size;
 }
 

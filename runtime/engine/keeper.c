@@ -102,7 +102,7 @@ int keeper_delete(struct container *c, struct err *err)
 	AUTO(keeper_put) struct keeper *k = NULL;
 	int rc;
 
-	if (keeper_get(c, &k, NULL) < 0)
+	if (keeper_get(c, &k, &ERR_INIT) < 0)
 		return 0;
 	rc = shim_delete(k->shim, err);
 	keeper_close(c);
@@ -146,7 +146,7 @@ void keeper_attach_pending(struct container *c)
 	AUTO(keeper_put) struct keeper *k = NULL;
 	__typeof__(c->pending) list;
 
-	if (keeper_get(c, &k, NULL) < 0)
+	if (keeper_get(c, &k, &ERR_INIT) < 0)
 		return;
 	pthread_mutex_lock(&c->lock);
 	list = c->pending;
@@ -161,7 +161,7 @@ void keeper_attach_pending(struct container *c)
 		};
 
 		/* A client that cannot be served loses its connection, which it notices. */
-		(void)shim_attach(k->shim, &attach, p->sock, p->how.early, p->how.early_len, NULL, NULL);
+		(void)shim_attach(k->shim, &attach, p->sock, p->how.early, p->how.early_len, NULL, &ERR_INIT);
 		pending_clear(p);
 	}
 	VEC_FREE(&list);

@@ -53,11 +53,11 @@ static void add_sizes(struct container *c, struct api_container_summary *row)
 	AUTO(image_put) struct image *image = NULL;
 	uint64_t bytes, inodes;
 
-	if (storage_rootfs_usage(c->engine->storage, c->id, &bytes, &inodes, NULL) < 0)
+	if (storage_rootfs_usage(c->engine->storage, c->id, &bytes, &inodes, &ERR_INIT) < 0)
 		return;
 	row->size_rw = (struct opt_i64){true, (int64_t)bytes};
 	row->size_root_fs = row->size_rw;
-	if (image_find(c->engine->images, c->rec.image_id, &image, NULL) == 0)
+	if (image_find(c->engine->images, c->rec.image_id, &image, &ERR_INIT) == 0)
 		row->size_root_fs.v += image->size;
 }
 
@@ -201,7 +201,7 @@ static int query_parse(struct engine *e, const char *text, struct query *q, stru
 	if ((v = filters_get(&q->filters, "ancestor")) && v->n) {
 		AUTO(image_put) struct image *image = NULL;
 
-		if (image_find(e->images, v->v[0], &image, NULL) == 0)
+		if (image_find(e->images, v->v[0], &image, &ERR_INIT) == 0)
 			str_set(&q->ancestor_id, image->id);
 	}
 	return 0;

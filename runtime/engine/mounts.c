@@ -232,7 +232,7 @@ int mounts_plan(struct engine *e, struct container *c, struct err *err)
 	for (size_t i = 0; rc >= 0 && i < c->rec.config.volumes.n; i++)
 		rc = from_image(e, c, c->rec.config.volumes.v[i], err);
 	if (rc < 0)
-		(void)mounts_release(e, c, true, NULL);	/* the first failure is what is reported */
+		(void)mounts_release(e, c, true, &ERR_INIT);	/* the first failure is what is reported */
 	return rc;
 }
 
@@ -245,9 +245,9 @@ int mounts_release(struct engine *e, struct container *c, bool remove_anonymous,
 
 		if (str_empty(m->name))
 			continue;
-		rc = volume_unref(e->volumes, m->name, c->id, first ? NULL : err);
+		rc = volume_unref(e->volumes, m->name, c->id, first ? &ERR_INIT : err);
 		if (rc >= 0 && m->anonymous && remove_anonymous)
-			rc = volume_remove(e->volumes, m->name, false, first ? NULL : err);
+			rc = volume_remove(e->volumes, m->name, false, first ? &ERR_INIT : err);
 		if (rc < 0 && !first)
 			first = rc;
 	}

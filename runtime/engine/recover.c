@@ -70,7 +70,7 @@ static void undo_start(struct container *c)
 		str_set(&c->rec.state.status, "created");
 	else
 		str_set(&c->rec.state.status, c->rec.user_stopped ? "stopped" : "exited");
-	(void)container_save(c, NULL);	/* the same is found next time */
+	(void)container_save(c, &ERR_INIT);	/* the same is found next time */
 	pthread_mutex_unlock(&c->lock);
 }
 
@@ -82,7 +82,7 @@ static void recover_running(struct container *c)
 	struct err err = ERR_INIT;
 	bool runs = false, waits = false;
 
-	if (str_eq(c->rec.boot_id, c->engine->boot_id) && keeper_open(c, &err) == 0 && keeper_get(c, &k, NULL) == 0 &&
+	if (str_eq(c->rec.boot_id, c->engine->boot_id) && keeper_open(c, &err) == 0 && keeper_get(c, &k, &ERR_INIT) == 0 &&
 	    shim_get_state(keeper_shim(k), &state, &err) == 0) {
 		runs = str_eq(state.status, "running") || str_eq(state.status, "paused");
 		waits = str_eq(state.status, "created") || str_eq(state.status, "empty");
@@ -134,7 +134,7 @@ static void recover_one(struct container *c)
 	}
 	/* A start may have got as far as the shim before it was recorded. */
 	if (access(exec_dir, F_OK) == 0) {
-		(void)keeper_open(c, NULL);	/* or not as far as that */
+		(void)keeper_open(c, &ERR_INIT);	/* or not as far as that */
 		undo_start(c);
 	} else if (storage_rootfs_umount(c->engine->storage, c->id, &err) < 0) {
 		engine_warn(c->engine, "container %.12s: %s", c->id, err.msg);
@@ -148,8 +148,8 @@ static void drop_exec_dirs(struct engine *e, const struct strv *live)
 	AUTO(strv_clear) struct strv found = {0};
 	auto_free char *oci = xfmt("%s/oci", e->exec_root);
 
-	(void)list_ids(e->exec_root, &found, NULL);	/* nothing found, nothing to drop */
-	(void)list_ids(oci, &found, NULL);
+	(void)list_ids(e->exec_root, &found, &ERR_INIT);	/* nothing found, nothing to drop */
+	(void)list_ids(oci, &found, &ERR_INIT);
 	STRV_EACH(id, &found) {
 		AUTO(container_put) struct container *c = NULL;
 		struct err err = ERR_INIT;
@@ -157,7 +157,7 @@ static void drop_exec_dirs(struct engine *e, const struct strv *live)
 		if (strv_has(live, *id))
 			continue;
 		c = container_new(e, *id);
-		(void)keeper_open(c, NULL);
+		(void)keeper_open(c, &ERR_INIT);
 		if (start_release(c, &err) < 0)
 			engine_warn(e, "leftover of container %.12s: %s", *id, err.msg);
 	}
@@ -167,7 +167,7 @@ static void drop_rootfs(struct engine *e, const struct strv *live)
 {
 	AUTO(strv_clear) struct strv found = {0};
 
-	if (storage_rootfs_list(e->storage, &found, NULL) < 0)
+	if (storage_rootfs_list(e->storage, &found, &ERR_INIT) < 0)
 		return;
 	STRV_EACH(id, &found) {
 		struct err err = ERR_INIT;
@@ -208,7 +208,7 @@ static int load(struct engine *e, const char *id, struct err *err)
 	int rc = container_load(e, id, &c, &bad);
 
 	if (rc == -ENOENT) {
-		(void)storage_rootfs_remove(e->storage, id, NULL);	/* found again by drop_rootfs() */
+		(void)storage_rootfs_remove(e->storage, id, &ERR_INIT);	/* found again by drop_rootfs() */
 		return path_remove_tree(dir, err);
 	}
 	if (rc >= 0)

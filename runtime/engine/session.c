@@ -97,7 +97,7 @@ int container_attach(struct engine *e, const char *ref, const struct container_a
 		return rc;
 	if (!how->stream)
 		return how->logs ? replay(c, how, (struct log_position){0}, sock, err) : 0;
-	if (keeper_get(c, &k, NULL) == 0)
+	if (keeper_get(c, &k, &ERR_INIT) == 0)
 		return attach_running(c, k, how, sock, err);
 
 	/* Before its start: what was logged in an earlier life first, then it waits. */

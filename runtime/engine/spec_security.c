@@ -29,7 +29,7 @@ uint64_t spec_caps(const struct container_record *r)
 	uint64_t caps = base;
 
 	/* Checked at create; a capability that this kernel does not know is left out there and here. */
-	if (caps_tweak(base, &r->host.cap_add, &r->host.cap_drop, &caps, NULL) < 0)
+	if (caps_tweak(base, &r->host.cap_add, &r->host.cap_drop, &caps, &ERR_INIT) < 0)
 		caps = base;
 	return caps & caps_bounding();
 }

@@ -173,7 +173,7 @@ static int delete_processes(struct container *c, struct err *err)
 	struct cgroup *cg = NULL;
 	int rc = keeper_delete(c, err), rc2 = 0;
 
-	if (cgroup_open(path, &cg, NULL) == 0) {
+	if (cgroup_open(path, &cg, &ERR_INIT) == 0) {
 		if (cgroup_exists(cg))
 			rc2 = cgroup_remove(cg, err);
 		cgroup_close(cg);
@@ -249,7 +249,7 @@ static int undo_from(struct container *c, size_t n, struct err *err)
 	int first = 0;
 
 	while (n-- > 0) {
-		int rc = stages[n].undo ? stages[n].undo(c, first ? NULL : err) : 0;
+		int rc = stages[n].undo ? stages[n].undo(c, first ? &ERR_INIT : err) : 0;
 
 		if (rc < 0 && !first)
 			first = err_wrap(err, rc, "undo: %s", stages[n].name);
@@ -281,7 +281,7 @@ static void failed(struct container *c, int rc, struct err *err)
 	if (str_eq(st->status, "restarting"))
 		str_set(&st->status, "exited");
 	c->phase = PHASE_IDLE;
-	(void)container_save(c, NULL);	/* the failure of the start is what is reported */
+	(void)container_save(c, &ERR_INIT);	/* the failure of the start is what is reported */
 	container_changed(c);
 	pthread_mutex_unlock(&c->lock);
 	(void)rc;
@@ -350,7 +350,7 @@ int container_start(struct engine *e, const char *ref, struct err *err)
 	pthread_mutex_lock(&c->op);
 	rc = start_locked(c, err);
 	if (rc < 0 && err->kind != ERR_NOT_MODIFIED && c->rec.host.auto_remove && !c->rec.state.running && !c->removed)
-		(void)remove_locked(c, true, NULL);	/* as docker: a failed start of --rm leaves nothing */
+		(void)remove_locked(c, true, &ERR_INIT);	/* as docker: a failed start of --rm leaves nothing */
 	pthread_mutex_unlock(&c->op);
 	return rc;
 }

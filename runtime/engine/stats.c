@@ -23,7 +23,7 @@ static uint64_t host_cpu_ns(void)
 	unsigned long long f[8] = {0}, sum = 0;
 	long hz = sysconf(_SC_CLK_TCK);
 
-	if (file_read(AT_FDCWD, "/proc/stat", 4 << 20, &text, NULL) < 0)
+	if (file_read(AT_FDCWD, "/proc/stat", 4 << 20, &text, &ERR_INIT) < 0)
 		return 0;
 	(void)sscanf(buf_cstr(&text), "cpu %llu %llu %llu %llu %llu %llu %llu %llu", f, f + 1, f + 2, f + 3, f + 4, f + 5,
 		     f + 6, f + 7);
@@ -95,7 +95,7 @@ static void print_networks(struct buf *b, pid_t pid)
 	const char *sep = "";
 
 	str_fmt(path, sizeof(path), "/proc/%d/net/dev", (int)pid);
-	if (file_read(AT_FDCWD, path, PROC_FILE_MAX, &text, NULL) < 0)
+	if (file_read(AT_FDCWD, path, PROC_FILE_MAX, &text, &ERR_INIT) < 0)
 		return;
 	buf_str(b, "\"networks\":{");
 	at = text.data;
@@ -145,8 +145,8 @@ int container_stats(struct engine *e, const char *ref, struct container_cpu *pre
 	pthread_mutex_unlock(&c->lock);
 	path = container_cgroup(c);
 	/* A container that does not run uses nothing: zeros, as docker answers. */
-	if (pid > 0 && cgroup_open(path, &cg, NULL) == 0) {
-		(void)cgroup_stats(cg, &s, NULL);
+	if (pid > 0 && cgroup_open(path, &cg, &ERR_INIT) == 0) {
+		(void)cgroup_stats(cg, &s, &ERR_INIT);
 		cgroup_close(cg);
 	}
 	now.total_ns = s.cpu.usage_ns;

@@ -70,7 +70,7 @@ static uint64_t mark_stopped(struct container *c)
 	if (c->rec.state.restarting && !c->rec.state.running) {
 		c->rec.state.restarting = false;
 		str_set(&c->rec.state.status, "exited");
-		(void)container_save(c, NULL);	/* the next change writes it again */
+		(void)container_save(c, &ERR_INIT);	/* the next change writes it again */
 	}
 	container_changed(c);
 	pthread_mutex_unlock(&c->lock);
@@ -147,7 +147,7 @@ int container_restart(struct engine *e, const char *ref, int64_t timeout, struct
 	if (rc < 0)
 		return rc;
 	settle(c);
-	if (is_running(c, NULL) == 0)
+	if (is_running(c, &ERR_INIT) == 0)
 		rc = stop(c, timeout, err);
 	else
 		mark_stopped(c);
@@ -217,7 +217,7 @@ static int set_paused(struct engine *e, const char *ref, bool paused, struct err
 		pthread_mutex_lock(&c->lock);
 		c->rec.state.paused = paused;
 		str_set(&c->rec.state.status, paused ? "paused" : "running");
-		(void)container_save(c, NULL);	/* recovery asks the shim */
+		(void)container_save(c, &ERR_INIT);	/* recovery asks the shim */
 		container_changed(c);
 		pthread_mutex_unlock(&c->lock);
 	}
@@ -261,7 +261,7 @@ int container_rename(struct engine *e, const char *ref, const char *name, struct
 		rc = container_save(c, err);
 		pthread_mutex_unlock(&c->lock);
 		if (rc < 0)
-			(void)table_rename(e, c, old, NULL);	/* it was free a moment ago */
+			(void)table_rename(e, c, old, &ERR_INIT);	/* it was free a moment ago */
 	}
 	pthread_mutex_unlock(&c->op);
 	if (rc >= 0)
