@@ -260,7 +260,8 @@ static int features(int count, const char **args, struct err *err)
 	fill(&f);
 	json_print(&features_table, &f, JSON_PRINT_PRETTY, &text);
 	puts(buf_cstr(&text));
-	return 0; /* the process ends: its memory goes with it */
+	json_clear(&features_table, &f);
+	return 0;
 }
 
 const struct cmd cmds_events[] = {

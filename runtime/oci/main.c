@@ -152,6 +152,11 @@ static int check_globals(struct err *err)
 	return 0;
 }
 
+static void free_context(poptContext *context)
+{
+	poptFreeContext(*context);
+}
+
 static int run_command(const struct cmd *c, int argc, const char **argv, struct err *err)
 {
 	static const struct poptOption none[] = {POPT_TABLEEND};
@@ -161,8 +166,8 @@ static int run_command(const struct cmd *c, int argc, const char **argv, struct 
 		{"help", 'h', POPT_ARG_NONE, &help, 0, NULL, NULL},
 		POPT_TABLEEND,
 	};
-	poptContext context = poptGetContext(NULL, argc, argv, table,
-					     c->arguments_end_options ? POPT_CONTEXT_POSIXMEHARDER : 0);
+	__attribute__((cleanup(free_context))) poptContext context =
+		poptGetContext(NULL, argc, argv, table, c->arguments_end_options ? POPT_CONTEXT_POSIXMEHARDER : 0);
 	const char **args;
 	static const char *no_args[] = {NULL};
 	int count = 0, rc = parse(context, err);
@@ -191,8 +196,8 @@ static int run_command(const struct cmd *c, int argc, const char **argv, struct 
 int main(int argc, char **argv)
 {
 	struct err err = ERR_INIT;
-	poptContext context = poptGetContext("pouch-oci", argc, (const char **)argv, global_options,
-					     POPT_CONTEXT_POSIXMEHARDER);
+	__attribute__((cleanup(free_context))) poptContext context =
+		poptGetContext("pouch-oci", argc, (const char **)argv, global_options, POPT_CONTEXT_POSIXMEHARDER);
 	const struct cmd *c = NULL;
 	const char **args;
 	int count = 0, rc = parse(context, &err);
