@@ -279,10 +279,10 @@ install: all
 lint: all
 	$(Q)tests/run --build build lint
 
-# Everything; the first call may have to install packages, so that what they provide is only known to the second.
+# Everything; the first call may have to install packages, so that what they provide is only known to the second. What
+# does not build fails, and keeps nothing else from being tested.
 check: setup
-	$(Q)$(MAKE) --no-print-directory all $(dev_tests)
-	$(Q)tests/run --build build
+	$(Q)$(MAKE) --no-print-directory -k all $(dev_tests); built=$$?; tests/run --build build && exit $$built
 
 .SECONDARY:
 
