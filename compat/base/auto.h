@@ -32,10 +32,11 @@ static inline void auto_closedir_fn(DIR **d)
 		closedir(*d);
 }
 
-#define auto_free     __attribute__((cleanup(auto_free_fn)))
-#define auto_fd	      __attribute__((cleanup(auto_close_fn)))
-#define auto_fclose   __attribute__((cleanup(auto_fclose_fn)))
-#define auto_closedir __attribute__((cleanup(auto_closedir_fn)))
+/* "unused": a variable that is there for its release alone is fine, which clang does not see. */
+#define auto_free     __attribute__((cleanup(auto_free_fn), unused))
+#define auto_fd	      __attribute__((cleanup(auto_close_fn), unused))
+#define auto_fclose   __attribute__((cleanup(auto_fclose_fn), unused))
+#define auto_closedir __attribute__((cleanup(auto_closedir_fn), unused))
 
 /*
  * AUTO(foo_free) struct foo *f = NULL; needs DEFINE_AUTO(foo_free, struct foo *) once, beside foo_free's prototype.
@@ -52,7 +53,7 @@ static inline void auto_closedir_fn(DIR **d)
 	{                                                                                          \
 		fn(p);                                                                             \
 	}
-#define AUTO(fn) __attribute__((cleanup(auto_##fn##_cb)))
+#define AUTO(fn) __attribute__((cleanup(auto_##fn##_cb), unused))
 
 /* Hand ownership on: the variable becomes NULL. */
 #define take(p)                                                                                    \
