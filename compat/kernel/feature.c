@@ -302,7 +302,7 @@ bool probe_failed(struct answer *a, const char *call)
 
 bool probe_result(struct answer *a, long rc, const char *call)
 {
-	return rc < 0 ? probe_failed(a, call) : probe_yes(a, "%s", call);
+	return rc < 0 ? probe_failed(a, call) : probe_yes(a, "%s works", call);
 }
 
 /* ---- children ---- */

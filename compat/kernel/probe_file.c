@@ -45,7 +45,7 @@ bool probe_o_path(struct answer *a)
 		return probe_failed(a, "open(O_PATH)");
 	if (read(fd, &byte, 1) >= 0 || errno != EBADF)
 		return probe_no(a, "open(O_PATH) really opens");
-	return probe_yes(a, "open(O_PATH)");
+	return probe_yes(a, "open(O_PATH) works");
 }
 
 bool probe_o_tmpfile(struct answer *a)
@@ -66,7 +66,7 @@ bool probe_close_range(struct answer *a)
 		(void)close(fd);
 		return false;
 	}
-	return probe_yes(a, "close_range");
+	return probe_yes(a, "close_range works");
 }
 
 bool probe_memfd(struct answer *a)
@@ -80,7 +80,7 @@ bool probe_memfd(struct answer *a)
 		return probe_failed(a, "fcntl(F_ADD_SEALS)");
 	if (write(fd, "x", 1) >= 0)
 		return probe_no(a, "seals have no effect");
-	return probe_yes(a, "memfd_create, F_ADD_SEALS");
+	return probe_yes(a, "memfd_create, F_ADD_SEALS works");
 }
 
 bool probe_statx(struct answer *a)
@@ -90,7 +90,7 @@ bool probe_statx(struct answer *a)
 
 	if (syscall(SYS_statx, AT_FDCWD, "/", 0, BASIC_STATS, buffer) < 0)
 		return probe_failed(a, "statx");
-	return buffer[0] ? probe_yes(a, "statx") : probe_no(a, "statx answers nothing");
+	return buffer[0] ? probe_yes(a, "statx works") : probe_no(a, "statx answers nothing");
 }
 
 static bool make_file(const char *name, const char *text)
@@ -108,7 +108,7 @@ bool probe_renameat2(struct answer *a)
 		return probe_failed(a, "make a file");
 	if (syscall(SYS_renameat2, AT_FDCWD, "from", AT_FDCWD, "to", NOREPLACE) == 0)
 		return probe_no(a, "RENAME_NOREPLACE replaces");
-	return errno == EEXIST ? probe_yes(a, "renameat2(RENAME_NOREPLACE)")
+	return errno == EEXIST ? probe_yes(a, "renameat2(RENAME_NOREPLACE) works")
 			       : probe_failed(a, "renameat2(RENAME_NOREPLACE)");
 }
 
@@ -132,5 +132,5 @@ bool probe_getrandom(struct answer *a)
 
 	if (syscall(SYS_getrandom, &byte, 1, NONBLOCK) < 0 && errno != EAGAIN)
 		return probe_failed(a, "getrandom");
-	return probe_yes(a, "getrandom");
+	return probe_yes(a, "getrandom works");
 }

@@ -290,7 +290,7 @@ static bool has_program(struct answer *a, const char *name)
 		auto_free char *file = xfmt("%.*s/%s", (int)n, path, name);
 
 		if (n && access(file, X_OK) == 0)
-			return probe_yes(a, "%s", file);
+			return probe_yes(a, "found %s", file);
 		path += n + (path[n] == ':');
 	}
 	return probe_no(a, "no program '%s' in PATH", name);

@@ -79,7 +79,7 @@ static bool pivot_in_fork(struct answer *a)
 		return probe_failed(a, "pivot_root");
 	if (umount2(".", MNT_DETACH) < 0)
 		return probe_failed(a, "unmount the old root");
-	return probe_yes(a, "pivot_root");
+	return probe_yes(a, "pivot_root works");
 }
 
 bool probe_pivot_root(struct answer *a)
@@ -103,7 +103,7 @@ bool probe_ms_move(struct answer *a)
 	else if (access("move-onto/mark", F_OK) < 0 || access("move-from/mark", F_OK) == 0)
 		works = probe_no(a, "mount(MS_MOVE) has no effect");
 	else
-		works = probe_yes(a, "mount(MS_MOVE)");
+		works = probe_yes(a, "mount(MS_MOVE) works");
 	unmount("move-onto");
 	unmount("move-from");
 	return works;
@@ -121,7 +121,7 @@ static bool overlay_shows_and_hides(struct answer *a)
 		return probe_failed(a, "unlink on overlay");
 	if (lstat("ov-upper/below", &st) < 0 || !S_ISCHR(st.st_mode) || st.st_rdev)
 		return probe_no(a, "no whiteout in the upper directory");
-	return probe_yes(a, "mount, write, whiteout");
+	return probe_yes(a, "mounts, writes and whiteouts work");
 }
 
 bool probe_overlay(struct answer *a)
@@ -173,7 +173,7 @@ bool probe_mount_setattr(struct answer *a)
 	else if (make_file("attr/x") || errno != EROFS)
 		works = probe_no(a, "mount_setattr has no effect");
 	else
-		works = probe_yes(a, "mount_setattr");
+		works = probe_yes(a, "mount_setattr works");
 	unmount("attr");
 	return works;
 }
@@ -194,7 +194,7 @@ bool probe_devpts_newinstance(struct answer *a)
 	else if (stat("/dev/pts", &hosts) == 0 && hosts.st_dev == mine.st_dev)
 		works = probe_no(a, "a new instance is the host's own");
 	else
-		works = probe_yes(a, "mount -t devpts -o newinstance");
+		works = probe_yes(a, "mount -t devpts -o newinstance works");
 	unmount("pts");
 	return works;
 }

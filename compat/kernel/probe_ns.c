@@ -65,7 +65,7 @@ bool probe_ns_pid(struct answer *a)
 		;
 	if (status)
 		return probe_no(a, "clone(CLONE_NEWPID) has no effect");
-	return probe_yes(a, "clone(CLONE_NEWPID)");
+	return probe_yes(a, "clone(CLONE_NEWPID) works");
 }
 
 static bool write_map(const char *path, const char *text)
@@ -86,7 +86,7 @@ static bool user_in_fork(struct answer *a)
 	(void)str_fmt(map, sizeof(map), "0 %u 1\n", uid);
 	if (!write_map("/proc/self/uid_map", map))
 		return probe_failed(a, "write /proc/self/uid_map");
-	return probe_yes(a, "unshare(CLONE_NEWUSER)");
+	return probe_yes(a, "unshare(CLONE_NEWUSER) works");
 }
 
 bool probe_ns_user(struct answer *a)
@@ -126,7 +126,7 @@ bool probe_setns(struct answer *a)
 {
 	if (syscall(SYS_setns, -1, 0) < 0 && errno != EBADF)
 		return probe_failed(a, "setns");
-	return probe_yes(a, "setns");
+	return probe_yes(a, "setns works");
 }
 
 /* Join what we are in already. */
@@ -173,7 +173,7 @@ bool probe_setns_user(struct answer *a)
 	if (join_own(a, "user", CLONE_NEWUSER))
 		return true;
 	/* Joining one's own is refused, by a kernel that can join others. */
-	return errno == EINVAL ? probe_yes(a, "setns to /proc/self/ns/user") : false;
+	return errno == EINVAL ? probe_yes(a, "setns to /proc/self/ns/user works") : false;
 }
 
 bool probe_setns_cgroup(struct answer *a)
@@ -266,7 +266,7 @@ bool probe_netlink_ns_fd(struct answer *a)
 	if (rc == 0)
 		return probe_no(a, "IFLA_NET_NS_FD is ignored");
 	errno = -rc;
-	return rc == -EBADF ? probe_yes(a, "IFLA_NET_NS_FD") : probe_failed(a, "IFLA_NET_NS_FD");
+	return rc == -EBADF ? probe_yes(a, "IFLA_NET_NS_FD works") : probe_failed(a, "IFLA_NET_NS_FD");
 }
 
 /*
@@ -300,7 +300,7 @@ static bool veth_in_fork(struct answer *a)
 	if (rc == 0)
 		return probe_no(a, "the peer's namespace is ignored");
 	errno = -rc;
-	return rc == -ESRCH ? probe_yes(a, "veth with a peer elsewhere") : probe_failed(a, "veth");
+	return rc == -ESRCH ? probe_yes(a, "veth with a peer elsewhere works") : probe_failed(a, "veth");
 }
 
 bool probe_veth_peer_netns(struct answer *a)

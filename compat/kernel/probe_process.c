@@ -46,7 +46,7 @@ bool probe_subreaper(struct answer *a)
 		return probe_failed(a, "prctl(PR_SET_CHILD_SUBREAPER)");
 	if (prctl(PR_GET_CHILD_SUBREAPER, &on, 0, 0, 0) < 0 || !on)
 		return probe_no(a, "prctl(PR_SET_CHILD_SUBREAPER) has no effect");
-	return probe_yes(a, "prctl(PR_SET_CHILD_SUBREAPER)");
+	return probe_yes(a, "prctl(PR_SET_CHILD_SUBREAPER) works");
 }
 
 bool probe_pidfd(struct answer *a)
@@ -76,7 +76,7 @@ bool probe_clone3(struct answer *a)
 		return probe_failed(a, "clone3");
 	while (waitpid((pid_t)pid, NULL, 0) < 0 && errno == EINTR)
 		;
-	return probe_yes(a, "clone3");
+	return probe_yes(a, "clone3 works");
 }
 
 /* Not a descriptor: EBADF proves that the kernel looked at it. Nothing is ever cloned. */
@@ -94,7 +94,7 @@ bool probe_clone_into_cgroup(struct answer *a)
 			;
 		return probe_no(a, "clone3(CLONE_INTO_CGROUP) is ignored");
 	}
-	return errno == EBADF ? probe_yes(a, "clone3(CLONE_INTO_CGROUP)")
+	return errno == EBADF ? probe_yes(a, "clone3(CLONE_INTO_CGROUP) works")
 			      : probe_failed(a, "clone3(CLONE_INTO_CGROUP)");
 }
 
@@ -120,7 +120,7 @@ bool probe_no_new_privs(struct answer *a)
 		return probe_failed(a, "prctl(PR_SET_NO_NEW_PRIVS)");
 	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
 		return probe_no(a, "prctl(PR_SET_NO_NEW_PRIVS) has no effect");
-	return probe_yes(a, "prctl(PR_SET_NO_NEW_PRIVS)");
+	return probe_yes(a, "prctl(PR_SET_NO_NEW_PRIVS) works");
 }
 
 /* A filter that lets everything pass but answers one call that fails anyway with a number of its own. */
@@ -140,7 +140,7 @@ bool probe_seccomp_filter(struct answer *a)
 		return probe_failed(a, "prctl(PR_SET_SECCOMP)");
 	if (fchdir(-1) == 0 || errno != EXDEV)
 		return probe_no(a, "a filter has no effect");
-	return probe_yes(a, "prctl(PR_SET_SECCOMP)");
+	return probe_yes(a, "prctl(PR_SET_SECCOMP) works");
 }
 
 /* A program that is not there: EFAULT proves that the call would have read it. */
@@ -150,7 +150,7 @@ bool probe_seccomp(struct answer *a)
 
 	if (syscall(SYS_seccomp, SET_MODE_FILTER, 0, NULL) < 0 && errno != EFAULT)
 		return probe_failed(a, "seccomp");
-	return probe_yes(a, "seccomp");
+	return probe_yes(a, "seccomp works");
 }
 
 bool probe_seccomp_notify(struct answer *a)

@@ -149,8 +149,8 @@ static void fold(struct buf *out, const char *text, int indent, int width)
 	buf_char(out, '\n');
 }
 
-/* Where the reason begins: "%-16s %c %-14s %5s  ". */
-enum { REASON_COLUMN = 16 + 1 + 1 + 1 + 14 + 1 + 5 + 2 };
+/* Where the reason begins: "%-16s %c %-15s %5s  ". */
+enum { REASON_COLUMN = 16 + 1 + 1 + 1 + 15 + 1 + 5 + 2 };
 
 static void print_row(struct buf *out, const char *first, bool chosen, const char *name, int score,
 		      const char *reason, int width)
@@ -159,8 +159,19 @@ static void print_row(struct buf *out, const char *first, bool chosen, const cha
 
 	if (score > 0)
 		(void)snprintf(points, sizeof(points), "%d", score);
-	buf_fmt(out, "%-16s %c %-14s %5s  ", first, chosen ? '*' : ' ', name, points);
+	buf_fmt(out, "%-16s %c %-15s %5s  ", first, chosen ? '*' : ' ', name, points);
 	fold(out, reason, REASON_COLUMN, width);
+}
+
+/* What the user loses, or would. */
+static void print_loss(struct buf *out, const struct report_backend *b, int width)
+{
+	auto_free char *text = xfmt("%s: %s", b->chosen ? "lost" : "would lose", b->loses);
+
+	if (str_empty(b->loses))
+		return;
+	buf_fmt(out, "%*s", REASON_COLUMN, "");
+	fold(out, text, REASON_COLUMN, width);
 }
 
 static void print_capability(const struct report_capability *c, int width, struct buf *out)
@@ -169,18 +180,13 @@ static void print_capability(const struct report_capability *c, int width, struc
 
 	VEC_EACH(b, &c->backends) {
 		print_row(out, first, b->chosen, b->name, b->score, b->reason, width);
+		print_loss(out, b, width);
 		first = "";
 	}
 	if (!c->backends.n)
 		print_row(out, first, false, c->backend, c->score, c->reason, width);
-	if (!str_empty(c->loses)) {
-		buf_fmt(out, "%*s", REASON_COLUMN, "");
-		buf_str(out, "lost: ");
-		fold(out, c->loses, REASON_COLUMN + 6, width);
-	}
 	if (c->forced) {
-		buf_fmt(out, "%*s", REASON_COLUMN, "");
-		buf_str(out, "forced by compat.xml\n");
+		buf_fmt(out, "%*sforced by compat.xml\n", REASON_COLUMN, "");
 	}
 }
 
@@ -221,7 +227,7 @@ void compat_report_print(const struct compat_report *r, bool features, int width
 	if (width && width < REASON_COLUMN + 20)
 		width = REASON_COLUMN + 20;
 	print_head(r, out);
-	buf_fmt(out, "%-16s   %-14s %5s  %s\n", "CAPABILITY", "BACKEND", "SCORE", "REASON");
+	buf_fmt(out, "%-16s   %-15s %5s  %s\n", "CAPABILITY", "BACKEND", "SCORE", "REASON");
 	VEC_EACH(c, &r->capabilities)
 		print_capability(c, width, out);
 	if (features) {

@@ -117,7 +117,7 @@ static void state_of_host(struct buf *out)
 {
 	AUTO(buf_clear) struct buf part = BUF_INIT;
 	static const char *const files[] = {"/proc/self/mountinfo", "/proc/self/cgroup",
-					    "/proc/self/status", "/proc/cgroups"};
+					    "/proc/self/status"};
 	char link[64];
 
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
@@ -157,13 +157,16 @@ static void state_of_host(struct buf *out)
 	}
 }
 
-static void probing_leaves_nothing_behind(void **state)
+static void check_traces(void)
 {
 	AUTO(buf_clear) struct buf before = BUF_INIT;
 	AUTO(buf_clear) struct buf after = BUF_INIT;
 	struct stat st;
 
-	/* A first round loads modules and fills /proc/cgroups. */
+	/* Somebody else's mounts shall not come and go here; without the right to this, probes mount nothing. */
+	if (unshare(CLONE_NEWNS) == 0)
+		(void)mount(NULL, "/", NULL, MS_PRIVATE | MS_REC, NULL);
+	/* A first round loads modules. */
 	feature_forget();
 	feature_probe_all();
 	state_of_host(&before);
@@ -173,6 +176,11 @@ static void probing_leaves_nothing_behind(void **state)
 	assert_string_equal(before.data, after.data);
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 	assert_int_equal(stat("/tmp/ov-lower", &st), -1);
+}
+
+static void probing_leaves_nothing_behind(void **state)
+{
+	in_child(check_traces);
 }
 
 /* 20 ms is the aim on a quiet machine; this only notices a probe that waits. */
@@ -598,7 +606,7 @@ static void check_report(void)
 	assert_non_null(strstr(table.data, "lost: every container is a full copy"));
 	assert_non_null(strstr(table.data, "Hidden:   overlay btrfs"));
 	for (char *line = strtok(table.data, "\n"); line; line = strtok(NULL, "\n"))
-		assert_true(strlen(line) <= 80 || !strchr(line + 42, ' '));
+		assert_true(strlen(line) <= 80 || !strchr(line + 43, ' '));
 	json_clear(&compat_report_table, &r);
 	json_clear(&compat_report_table, &back);
 }
