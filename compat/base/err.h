@@ -27,7 +27,8 @@ enum err_kind {
 	ERR_KIND_COUNT
 };
 
-#define ERR_MSG_MAX 500
+/* A list of known names fits, and the whole goes through a pipe in one write (PIPE_BUF). */
+#define ERR_MSG_MAX 1000
 
 struct err {
 	int code;		/* positive errno, 0 while nothing failed */
