@@ -95,6 +95,8 @@ struct log_position {
 	uint64_t inode, offset;
 };
 struct log_position log_writer_position(const struct log_writer *w);
+/* What waits for its newline, and so is not in the file yet. Borrowed until the next call on @w. */
+size_t log_writer_pending(const struct log_writer *w, enum log_stream stream, const char **ret_data);
 const struct log_counts *log_writer_counts(const struct log_writer *w);
 void log_writer_free(struct log_writer *w);
 DEFINE_AUTO(log_writer_free, struct log_writer *)

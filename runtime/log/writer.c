@@ -138,6 +138,14 @@ struct log_position log_writer_position(const struct log_writer *w)
 	return w->ops->position(w);
 }
 
+size_t log_writer_pending(const struct log_writer *w, enum log_stream stream, const char **ret_data)
+{
+	const struct log_carry *c = &w->carry[stream - 1];
+
+	*ret_data = c->data;
+	return c->len;
+}
+
 const struct log_counts *log_writer_counts(const struct log_writer *w)
 {
 	return &w->counts;

@@ -47,6 +47,20 @@ static int handle_start(struct call *q, struct err *err)
 	return keeper_start(q->k, err);
 }
 
+/* The log before, the stream from now on: what is between the two is half a line. */
+static void send_pending(struct call *q)
+{
+	static const enum log_stream streams[] = {LOG_STDOUT, LOG_STDERR};
+	const char *data;
+
+	for (size_t i = 0; q->k->log && i < ARRAY_SIZE(streams); i++) {
+		size_t len = log_writer_pending(q->k->log, streams[i], &data);
+
+		if (len)
+			session_send(q->session, streams[i], data, len);
+	}
+}
+
 static int handle_attach(struct call *q, struct err *err)
 {
 	const struct shim_attach *a = &q->head.attach;
@@ -70,6 +84,8 @@ static int handle_attach(struct call *q, struct err *err)
 		q->reply.log = log_writer_position(q->k->log);
 	q->session = session_open(&q->k->io, q->c, fd_take(&q->frame->fds[0]), &options);
 	q->hold = a->hold;
+	if (a->hold)
+		send_pending(q);
 	return 0;
 }
 

@@ -842,6 +842,76 @@ static void an_unknown_request_is_unsupported(void **state)
 	box_clear(&b);
 }
 
+/* ---- the daemon dies --------------------------------------------------------------------------------------------------- */
+
+static void assert_log_is_whole(struct box *b, int lines)
+{
+	auto_free char *text = box_log(b, true, true, NULL), *line = text;
+
+	for (int i = 1; i <= lines; i++)
+		assert_int_equal(strtol(line, &line, 10), i);
+	assert_string_equal(line, "\n");
+	line = NULL;
+}
+
+/* What a new daemon does with what it finds. Returns the state that it found. */
+static char recover(struct box *b, int lines)
+{
+	struct err err = ERR_INIT;
+	struct shim_state st = {0};
+	struct shim_exit e;
+	char found;
+
+	b->shim = NULL;
+	if (shim_open(b->dir, &b->shim, &err) < 0 || shim_get_state(b->shim, &st, &err) < 0) {
+		assert_true(err.kind == ERR_NOT_FOUND || err.kind == ERR_UNAVAILABLE);
+		found = shim_exit_read(b->o.exit_file, &e, &err) == 0 ? 'x' : '-';
+	} else {
+		found = st.status[0];
+	}
+	if (found == 'c')
+		assert_ok(shim_delete(b->shim, &err));
+	if (found == 'r' || found == 's' || found == 'x') {
+		assert_int_equal(box_wait(b).exit_code, 42);
+		assert_log_is_whole(b, lines);
+	}
+	json_clear(&shim_state_table, &st);
+	shim_close(b->shim);
+	b->shim = NULL;
+	assert_box_left_nothing(b);
+	return found;
+}
+
+static void nothing_is_lost_when_the_daemon_is_killed(void **state)
+{
+	enum { ROUNDS = 60, LINES = 2000 };
+	char seen[ROUNDS + 1] = "";
+	unsigned int seed = 42;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		struct box b;
+		pid_t daemon;
+
+		box_init(&b);
+		box_config(&b, "seq 1 2000; exit 42");
+		daemon = fork();
+		if (daemon == 0) {
+			struct err err = ERR_INIT;
+			const struct shim_start start = {.program = box_shim, .dir = b.dir, .id = b.id};
+
+			if (shim_spawn(&start, &b.shim, &err) == 0 && shim_create(b.shim, &b.o, &b.pid, &err) == 0)
+				(void)shim_start(b.shim, &err);
+			pause();
+		}
+		usleep((useconds_t)(rand_r(&seed) % 12000));
+		kill(daemon, SIGKILL);
+		waitpid(daemon, NULL, 0);
+		seen[i] = recover(&b, LINES);
+		box_clear(&b);
+	}
+	print_message("found: %s\n", seen);
+}
+
 /* ---- other runtimes ---------------------------------------------------------------------------------------------------- */
 
 static void run_with(const char *runtime)
@@ -941,6 +1011,7 @@ int main(void)
 		cmocka_unit_test(a_hundred_execs_at_once),
 		cmocka_unit_test(hostile_bytes_close_the_connection_only),
 		cmocka_unit_test(an_unknown_request_is_unsupported),
+		cmocka_unit_test(nothing_is_lost_when_the_daemon_is_killed),
 		cmocka_unit_test(runc_is_kept_too),
 		cmocka_unit_test(crun_is_kept_too),
 	};
