@@ -5,8 +5,10 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "compat/base/str.h"
 #include "compat/base/version.h"
@@ -14,6 +16,7 @@
 
 #define REDIRECTS_MAX	  10
 #define HEADERS_MAX	  200
+#define HEADER_BYTES_MAX  (256 * 1024)
 #define ERROR_BODY_MAX	  (64 * 1024)
 #define CONNECT_TIMEOUT_S 15
 #define STALL_S		  60	/* without a byte: the peer is dead */
@@ -34,6 +37,9 @@ struct exchange {
 	struct http_response *response;
 	char *location;
 	unsigned int headers;
+	size_t header_bytes;
+	bool no_local;		/* this hop may not lead to this machine */
+	bool local_refused;
 	int sink_rc;
 	struct err sink_err;
 };
@@ -119,9 +125,13 @@ static size_t on_header(char *data, size_t size, size_t count, void *arg)
 {
 	struct exchange *x = arg;
 	size_t len = size * count;
-	auto_free char *line = xstrndup(data, len);
+	auto_free char *line = NULL;
 	char *colon;
 
+	x->header_bytes += len;
+	if (x->header_bytes > HEADER_BYTES_MAX)
+		return 0;
+	line = xstrndup(data, len);
 	if (str_starts(line, "HTTP/")) {	/* a new answer, after "100 Continue" or a proxy's */
 		x->headers = 0;
 		return len;
@@ -165,6 +175,42 @@ static int on_progress(void *arg, curl_off_t dltotal, curl_off_t dlnow, curl_off
 	const struct http *h = arg;
 
 	return h->cancel && *h->cancel;
+}
+
+static bool is_local_v4(uint32_t address)
+{
+	uint8_t first = (uint8_t)(address >> 24);
+
+	return first == 127 || first == 0 || address >> 16 == 0xa9fe;
+}
+
+/* Loopback, unspecified, link-local: what only answers on this machine or its link. */
+static bool is_local(const struct sockaddr *sa)
+{
+	if (sa->sa_family == AF_INET)
+		return is_local_v4(ntohl(((const struct sockaddr_in *)sa)->sin_addr.s_addr));
+	if (sa->sa_family == AF_INET6) {
+		const struct in6_addr *a = &((const struct sockaddr_in6 *)sa)->sin6_addr;
+		uint32_t v4;
+
+		memcpy(&v4, &a->s6_addr[12], sizeof(v4));
+		if (IN6_IS_ADDR_V4MAPPED(a))
+			return is_local_v4(ntohl(v4));
+		return IN6_IS_ADDR_LOOPBACK(a) || IN6_IS_ADDR_UNSPECIFIED(a) || IN6_IS_ADDR_LINKLOCAL(a);
+	}
+	return true;
+}
+
+/* Judged by the address that a name has at the moment of the connection: a name may lie. */
+static curl_socket_t on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+{
+	struct exchange *x = arg;
+
+	if (x->no_local && is_local(&address->addr)) {
+		x->local_refused = true;
+		return CURL_SOCKET_BAD;
+	}
+	return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
 /* ---- one transfer ---- */
@@ -232,6 +278,8 @@ static void set_options(struct http *h, struct exchange *x, const char *url, con
 	curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
 	curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
 	curl_easy_setopt(c, CURLOPT_XFERINFODATA, h);
+	curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+	curl_easy_setopt(c, CURLOPT_OPENSOCKETDATA, x);
 	curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	if (trust_is_loopback(host))
 		curl_easy_setopt(c, CURLOPT_PROXY, "");
@@ -259,6 +307,10 @@ static int explain(struct http *h, struct exchange *x, CURLcode code, const char
 	}
 	if (code == CURLE_ABORTED_BY_CALLBACK)
 		return err_set(err, ERR_CANCELED, "canceled");
+	if (x->local_refused)
+		return err_set(err, ERR_INVALID, "a redirect leads to '%s', on this machine: refused", host);
+	if (x->header_bytes > HEADER_BYTES_MAX)
+		return err_set(err, ERR_TOO_LARGE, "'%s' sends over %d bytes of headers", host, HEADER_BYTES_MAX);
 	if (ret_tls)
 		*ret_tls = code == CURLE_SSL_CONNECT_ERROR;
 	if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE ||
@@ -275,6 +327,7 @@ static int transfer(struct http *h, struct exchange *x, const char *url, const c
 	CURLcode code;
 
 	h->words[0] = '\0';
+	x->header_bytes = 0;
 	http_response_clear(x->response);
 	free(take(x->location));
 	set_options(h, x, url, host);
@@ -334,6 +387,39 @@ static int next_url(struct http *h, const char *url, const char *location, char 
 	return 0;
 }
 
+/* A proxy of this machine is asked in place of every host: its address says nothing. */
+static bool has_proxy(const struct http *h)
+{
+	static const char *const names[] = {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"};
+
+	if (!str_empty(h->settings->proxy))
+		return true;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (!str_empty(getenv(names[i])))
+			return true;
+	}
+	return false;
+}
+
+static char *name_of(const char *url)
+{
+	char *host = host_of(url);
+	char *port = strrchr(host, ':');
+
+	if (port && port[1] && !strchr(port, ']'))
+		*port = '\0';
+	return host;
+}
+
+/* A registry elsewhere must not make us ask the services of this machine; one that is here, by whatever name, may. */
+static bool may_lead_here(const struct http *h, const char *first_url, const char *url)
+{
+	auto_free char *first = name_of(first_url);
+	auto_free char *name = name_of(url);
+
+	return trust_is_loopback(first) || strcasecmp(first, name) == 0 || has_proxy(h);
+}
+
 int http_do(struct http *h, const struct http_request *request, struct http_response *ret, bool *ret_tls,
 	    struct err *err)
 {
@@ -354,6 +440,7 @@ int http_do(struct http *h, const struct http_request *request, struct http_resp
 			authorization = NULL;
 		free(url);
 		url = take(to);
+		x.no_local = !may_lead_here(h, request->url, url);
 		rc = transfer(h, &x, url, authorization, NULL, err);
 	}
 	free(x.location);

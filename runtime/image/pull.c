@@ -14,7 +14,7 @@
 #include "compat/base/time.h"
 #include "runtime/image/layers.h"
 #include "runtime/image/manifest.h"
-#include "runtime/image/session.h"
+#include "runtime/image/registry_session.h"
 
 #define PROGRESS_EVERY_MS 100
 #define WORKERS_MAX	  16
@@ -26,7 +26,7 @@ struct pull {
 	const struct image_pull *asked;
 	struct reference ref;
 	struct platform platform;
-	struct session *session;
+	struct registry_session *session;
 	struct image_draft draft;
 	struct manifest manifest;
 	char top_digest[DIGEST_SIZE];	/* of what the reference names: an index, or the manifest */
@@ -146,7 +146,7 @@ static int get_bytes(struct download *d, struct http *h, struct err *err)
 	if (blob_size(d->blob) > size)
 		return err_set(err, ERR_INVALID, "layer %.12s: it is over its %llu bytes",
 			       digest_hex(d->descriptor->digest), (unsigned long long)size);
-	rc = session_blob(p->session, h, d->descriptor->digest, blob_size(d->blob), size, take_body, d, err);
+	rc = registry_session_blob(p->session, h, d->descriptor->digest, blob_size(d->blob), size, take_body, d, err);
 	if (rc < 0)
 		return rc;
 	tell_layer(p, d->descriptor, "Verifying Checksum", 0, 0);
@@ -363,7 +363,7 @@ static int fetch_manifest(struct pull *p, struct http *h, struct err *err)
 		auto_free char *type = NULL;
 		const struct descriptor *chosen;
 		char digest[DIGEST_SIZE];
-		int rc = session_manifest(p->session, h, reference, &text, &type, digest, err);
+		int rc = registry_session_manifest(p->session, h, reference, &text, &type, digest, err);
 
 		if (rc == 0)
 			rc = manifest_parse(buf_cstr(&text), text.len, type, &m, err);
@@ -407,7 +407,7 @@ static int fetch_config(struct pull *p, struct http *h, struct err *err)
 	int rc = blob_read(p->store->dirfd, d->digest, CONFIG_MAX, &p->draft.config, NULL);
 
 	if (rc < 0) {
-		rc = session_blob(p->session, h, d->digest, 0, (uint64_t)d->size, keep_bytes, &p->draft.config, err);
+		rc = registry_session_blob(p->session, h, d->digest, 0, (uint64_t)d->size, keep_bytes, &p->draft.config, err);
 		if (rc < 0)
 			return rc;
 	}
@@ -474,7 +474,7 @@ static int run(struct pull *p, struct image **ret, struct err *err)
 
 	reference_familiar(&p->ref, &p->store->defaults, familiar);
 	tell(p, p->ref.digest[0] ? p->ref.digest : p->ref.tag, 0, 0, "Pulling from %s", p->ref.path);
-	rc = session_open(&p->store->registry, p->ref.domain, p->ref.path, p->asked->auth, p->asked->cancel,
+	rc = registry_session_open(&p->store->registry, p->ref.domain, p->ref.path, p->asked->auth, p->asked->cancel,
 			  &p->session, err);
 	if (rc < 0)
 		return rc;
@@ -504,7 +504,7 @@ int image_pull(struct image_store *store, const struct image_pull *pull, struct 
 	pthread_mutex_init(&p.lock, NULL);
 	pthread_cond_init(&p.changed, NULL);
 	rc = run(&p, ret, err);
-	session_close(p.session);
+	registry_session_close(p.session);
 	manifest_clear(&p.manifest);
 	draft_clear(&p.draft);
 	pthread_cond_destroy(&p.changed);

@@ -1,368 +1,433 @@
 /*
- * registry_session - talking to one repository of one registry.
+ * registry_session - one repository of one registry: scheme, proofs, manifests, blobs
  */
-#include "runtime/image/registry_http.h"
+#include "runtime/image/registry_session.h"
 
-#include <dirent.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <time.h>
 
-#include "compat/base/path.h"
+#include "compat/base/json.h"
 #include "compat/base/str.h"
 #include "compat/base/time.h"
-#include "compat/base/version.h"
-#include "runtime/image/registry_auth.h"
+#include "runtime/image/internal.h"
+#include "runtime/image/manifest.h"
+#include "runtime/image/token.h"
 
-#define TRIES		5	/* in a row without a new byte */
-#define BACKOFF_MS	300	/* doubles with each try */
-#define CERTS_DIR	"/etc/docker/certs.d"
+#define TRIES	      5		/* without any progress between */
+#define FIRST_WAIT_MS 500
+#define SMALL_MAX     (64 * 1024)
 
-#define ACCEPT_MANIFESTS                                                                           \
-	"Accept: application/vnd.oci.image.index.v1+json, "                                        \
-	"application/vnd.docker.distribution.manifest.list.v2+json, "                              \
-	"application/vnd.oci.image.manifest.v1+json, "                                             \
-	"application/vnd.docker.distribution.manifest.v2+json"
+struct registry_session {
+	const struct registry_settings *settings;
+	const char *domain, *path;
+	const struct registry_auth *auth;
+	const volatile bool *cancel;
+	char *base;			/* "https://host" */
+	pthread_mutex_t lock;		/* all below */
+	struct proof proof;
+};
 
-static void global_init(void)
+static const char *const manifest_types[] = {
+	MEDIA_OCI_INDEX, MEDIA_DOCKER_LIST, MEDIA_OCI_MANIFEST, MEDIA_DOCKER_MANIFEST, NULL};
+
+static int canceled(struct err *err)
 {
-	curl_global_init(CURL_GLOBAL_DEFAULT);
+	return err_set(err, ERR_CANCELED, "canceled");
 }
 
-static char *existing(const char *dir, const char *name)
+/* Pieces, so that a cancel is seen soon. */
+static int wait_ms(struct registry_session *s, int64_t ms, struct err *err)
 {
-	auto_free char *path = path_join(dir, name);
+	int64_t until = time_mono_ms() + ms;
 
-	return access(path, R_OK) == 0 ? take(path) : NULL;
-}
+	while (time_mono_ms() < until) {
+		struct timespec piece = {.tv_nsec = 50 * 1000 * 1000};
 
-/* Docker's places: DIR/HOST/ca.crt, client.cert and client.key. */
-static int find_certs(struct registry_session *s, struct err *err)
-{
-	const char *base = s->settings->certs_dir ? s->settings->certs_dir : CERTS_DIR;
-	auto_free char *dir = path_join(base, s->host);
-
-	s->ca_file = existing(dir, "ca.crt");
-	s->client_cert = existing(dir, "client.cert");
-	s->client_key = existing(dir, "client.key");
-	if (!s->client_cert != !s->client_key)
-		return err_set(err, ERR_INVALID,
-			       "'%s' holds only one of client.cert and client.key: both or none are needed",
-			       dir);
+		if (s->cancel && *s->cancel)
+			return canceled(err);
+		nanosleep(&piece, NULL);
+	}
 	return 0;
 }
 
-int registry_session_open(const struct registry_session_options *options,
-			  struct registry_session **ret, struct err *err)
+/* ---- errors ---- */
+
+struct error_item {
+	char *code, *message;
+};
+
+static const struct json_field error_fields[] = {
+	JSON_FIELD(struct error_item, code, "code", JSON_STR, 0),
+	JSON_FIELD(struct error_item, message, "message", JSON_STR, 0),
+};
+static const struct json_table error_table = JSON_TABLE("error", struct error_item, error_fields);
+
+struct error_list {
+	VEC(struct error_item) errors;
+};
+
+static const struct json_field list_fields[] = {
+	JSON_SUB(struct error_list, errors, "errors", JSON_VEC, JSON_REQUIRED, &error_table),
+};
+static const struct json_table list_table = JSON_TABLE("errors", struct error_list, list_fields);
+
+/* What the registry says about a failure: owned, "" when it says nothing that can be shown. */
+static char *said(const struct buf *body)
 {
-	static const struct registry_settings defaults;
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	AUTO(registry_session_close) struct registry_session *s = xcalloc(1, sizeof(*s));
+	struct error_list list = {0};
+	char *ret = NULL;
+
+	if (json_parse(&list_table, buf_cstr(body), body->len, 0, "errors", &list, NULL) == 0 && list.errors.n) {
+		const struct error_item *e = &list.errors.v[0];
+		const char *text = !str_empty(e->message) ? e->message : e->code;
+
+		if (!str_empty(text) && str_is_printable(text))
+			ret = xfmt(": %.200s", text);
+	}
+	json_clear(&list_table, &list);
+	return ret ? ret : xstrdup("");
+}
+
+static int refuse(struct registry_session *s, const struct http_response *r, const char *what, struct err *err)
+{
+	auto_free char *words = said(&r->body);
+
+	switch (r->status) {
+	case 401:
+	case 403:
+		if (s->auth && (!str_empty(s->auth->username) || !str_empty(s->auth->identity_token) ||
+				!str_empty(s->auth->registry_token)))
+			return err_set(err, ERR_FORBIDDEN, "access to %s/%s denied: wrong user or password, or no right to it%s",
+				       s->domain, s->path, words);
+		return err_set(err, ERR_FORBIDDEN,
+			       "access to %s/%s denied: it does not exist, or may need 'pouch login %s'%s", s->domain,
+			       s->path, s->domain, words);
+	case 404:
+		return err_set(err, ERR_NOT_FOUND, "%s of %s/%s not found%s", what, s->domain, s->path, words);
+	case 429:
+		return err_set(err, ERR_UNAVAILABLE, "'%s' limits the rate of requests%s", s->domain, words);
+	default:
+		return err_set(err, ERR_UNAVAILABLE, "'%s' answers with status %ld%s", s->domain, r->status, words);
+	}
+}
+
+/* ---- one request with proof ---- */
+
+static bool is_worth_another_try(int rc, const struct err *err, const struct http_response *r)
+{
+	if (rc < 0)
+		return err->kind == ERR_UNAVAILABLE;
+	return r->status == 429 || r->status == 408 || r->status >= 500;
+}
+
+static char *current_proof(struct registry_session *s)
+{
+	char *ret;
+
+	pthread_mutex_lock(&s->lock);
+	ret = xstrdup(s->proof.authorization);
+	if (s->proof.expires_ms && time_mono_ms() > s->proof.expires_ms) {
+		free(ret);
+		ret = NULL;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return ret;
+}
+
+/* The registry refused @used and says what it wants: get it, unless another thread did meanwhile. */
+static int renew_proof(struct registry_session *s, struct http *h, const char *used, const struct strv *challenges,
+		       struct err *err)
+{
+	struct token_request want = {.settings = s->settings, .auth = s->auth, .base = s->base,
+				     .repository = s->path, .challenges = challenges};
+	int rc = 0;
+
+	pthread_mutex_lock(&s->lock);
+	if (str_eq(used, s->proof.authorization) ||
+	    (s->proof.expires_ms && time_mono_ms() > s->proof.expires_ms)) {
+		rc = token_get(&want, h, &s->proof, err);
+	}
+	pthread_mutex_unlock(&s->lock);
+	return rc;
+}
+
+/* One exchange; a 401 is answered once with a new proof. */
+static int ask(struct registry_session *s, struct http *h, struct http_request *q, struct http_response *ret,
+	       struct err *err)
+{
+	auto_free char *proof = current_proof(s);
 	int rc;
 
-	pthread_once(&once, global_init);
-	pthread_mutex_init(&s->lock, NULL);
-	s->settings = options->settings ? options->settings : &defaults;
-	s->cancel = options->cancel;
-	s->domain = xstrdup(options->domain);
-	s->host = xstrdup(reference_host(options->domain));
-	s->path = xstrdup(options->path);
-	s->user_agent = s->settings->user_agent ? xstrdup(s->settings->user_agent)
-						: xfmt("pouch/%s", version_string());
-	if (options->auth) {
-		s->username = xstrdup(options->auth->username);
-		s->password = xstrdup(options->auth->password);
-		s->identity_token = xstrdup(options->auth->identity_token);
-		s->registry_token = xstrdup(options->auth->registry_token);
-	}
-	s->loopback = registry_is_insecure(NULL, s->host);
-	s->insecure = registry_is_insecure(s->settings->insecure, s->host);
-	if (!s->insecure)
-		s->scheme = "https";
-	rc = find_certs(s, err);
+	q->authorization = proof;
+	rc = http_do(h, q, ret, NULL, err);
+	if (rc < 0 || ret->status != 401)
+		return rc;
+	rc = renew_proof(s, h, proof, &ret->challenges, err);
 	if (rc < 0)
 		return rc;
-	*ret = take(s);
-	return 0;
+	free(proof);
+	proof = current_proof(s);
+	if (!proof)
+		return 0;	/* the 401 stands */
+	q->authorization = proof;
+	return http_do(h, q, ret, NULL, err);
 }
 
-static void free_secret(char *secret)
+/* The same with patience. */
+static int ask_patiently(struct registry_session *s, struct http *h, struct http_request *q, struct http_response *ret,
+			 struct err *err)
 {
-	if (secret)
-		explicit_bzero(secret, strlen(secret));
-	free(secret);
+	int64_t wait = FIRST_WAIT_MS;
+
+	for (int i = 1;; i++) {
+		struct err why = ERR_INIT;
+		int rc = ask(s, h, q, ret, &why);
+
+		if (!is_worth_another_try(rc, &why, ret) || i == TRIES) {
+			if (rc < 0 && err)
+				*err = why;
+			return rc;
+		}
+		rc = wait_ms(s, ret->retry_after_s ? ret->retry_after_s * 1000 : wait, err);
+		if (rc < 0)
+			return rc;
+		wait *= 2;
+	}
+}
+
+/* ---- open ---- */
+
+/* GET BASE/v2/. Any answer shows that somebody speaks HTTP there. */
+static int ping(struct registry_session *s, struct http *h, const char *base, struct http_response *r, bool *ret_tls,
+		struct err *err)
+{
+	auto_free char *url = xfmt("%s/v2/", base);
+	struct http_request q = {.url = url, .body_max = SMALL_MAX};
+
+	return http_do(h, &q, r, ret_tls, err);
+}
+
+static int first_proof(struct registry_session *s, struct http *h, const struct http_response *r, struct err *err)
+{
+	if (r->status == 401)
+		return renew_proof(s, h, NULL, &r->challenges, err);
+	if (r->status == 200 || r->status == 403 || r->status == 404)
+		return 0;	/* some answer so here although repositories can be read */
+	return refuse(s, r, "API version 2", err);
+}
+
+/* https, and http where it is allowed and https does not work. */
+static int find_scheme(struct registry_session *s, struct http *h, struct http_response *r, struct err *err)
+{
+	const char *host = reference_host(s->domain);
+	auto_free char *https = xfmt("https://%s", host);
+	auto_free char *http = xfmt("http://%s", host);
+	struct err plain_err = ERR_INIT;
+	int64_t wait = FIRST_WAIT_MS;
+	bool tls = false;
+	int rc;
+
+	for (int i = 1;; i++) {
+		rc = ping(s, h, https, r, &tls, err);
+		if (rc == 0) {
+			s->base = take(https);
+			return 0;
+		}
+		if (err->kind != ERR_UNAVAILABLE)
+			return rc;
+		if (http_may_be_insecure(s->settings, host) && ping(s, h, http, r, NULL, &plain_err) == 0) {
+			s->base = take(http);
+			return 0;
+		}
+		if (tls || i == 3)
+			return rc;
+		rc = wait_ms(s, wait, err);
+		if (rc < 0)
+			return rc;
+		wait *= 2;
+	}
+}
+
+int registry_session_open(const struct registry_settings *settings, const char *domain, const char *path,
+		 const struct registry_auth *auth, const volatile bool *cancel, struct registry_session **ret,
+		 struct err *err)
+{
+	AUTO(registry_session_close) struct registry_session *s = xcalloc(1, sizeof(*s));
+	AUTO(http_free) struct http *h = http_new(settings, cancel);
+	AUTO(http_response_clear) struct http_response r = {0};
+	struct err local = ERR_INIT;
+	int rc;
+
+	s->settings = settings;
+	s->domain = domain;
+	s->path = path;
+	s->auth = auth;
+	s->cancel = cancel;
+	pthread_mutex_init(&s->lock, NULL);
+	if (auth && !str_empty(auth->registry_token))
+		s->proof.authorization = xfmt("Bearer %s", auth->registry_token);
+	rc = find_scheme(s, h, &r, &local);
+	if (rc == 0 && !s->proof.authorization)
+		rc = first_proof(s, h, &r, &local);
+	if (rc < 0) {
+		if (err)
+			*err = local;
+		return rc;
+	}
+	*ret = take(s);
+	return 0;
 }
 
 void registry_session_close(struct registry_session *s)
 {
 	if (!s)
 		return;
-	VEC_EACH(curl, &s->idle)
-		curl_easy_cleanup(*curl);
-	VEC_FREE(&s->idle);
-	free(s->domain);
-	free(s->host);
-	free(s->path);
-	free(s->user_agent);
-	free(s->ca_file);
-	free(s->client_cert);
-	free(s->client_key);
-	free(s->username);
-	free_secret(s->password);
-	free_secret(s->identity_token);
-	free_secret(s->registry_token);
-	free_secret(s->token);
 	pthread_mutex_destroy(&s->lock);
+	proof_clear(&s->proof);
+	free(s->base);
 	free(s);
 }
 
-void registry_manifest_clear(struct registry_manifest *manifest)
+char *registry_session_identity_token(struct registry_session *s)
 {
-	buf_clear(&manifest->body);
-	*manifest = (struct registry_manifest){0};
+	return xstrdup(s->proof.identity_token);
 }
 
-/* ---- requests --------------------------------------------------------------------------------------------------- */
-
-static const char *scheme_of(struct registry_session *s)
+int registry_login(const struct registry_settings *settings, const char *domain,
+		   const struct registry_auth *auth, char **ret_identity_token, struct err *err)
 {
-	const char *scheme;
-
-	pthread_mutex_lock(&s->lock);
-	scheme = s->scheme;
-	pthread_mutex_unlock(&s->lock);
-	return scheme;
-}
-
-static void learn_scheme(struct registry_session *s, const char *scheme)
-{
-	pthread_mutex_lock(&s->lock);
-	s->scheme = scheme;
-	pthread_mutex_unlock(&s->lock);
-}
-
-/* One exchange with what we know of the registry; https is tried before http where both are allowed. */
-static int exchange(struct registry_session *s, const char *what, const struct http_request *request,
-		    struct http_response *response, struct err *err)
-{
-	const char *known = scheme_of(s);
-	const char *scheme = known ? known : "https";
-	auto_free char *authorization = NULL;
+	AUTO(registry_session_close) struct registry_session *s = NULL;
+	AUTO(http_free) struct http *h = http_new(settings, NULL);
+	AUTO(http_response_clear) struct http_response r = {0};
 	auto_free char *url = NULL;
-	struct http_request now = *request;
-	int rc;
+	struct http_request q = {.body_max = SMALL_MAX};
+	int rc = registry_session_open(settings, domain, NULL, auth, NULL, &s, err);
 
-	rc = registry_authorization(s, &authorization, err);
 	if (rc < 0)
 		return rc;
-	now.authorization = authorization;
-	/* Nothing secret goes out before it is known that there is TLS, or that there is none. */
-	if (!known)
-		now.authorization = NULL;
-	url = xfmt("%s://%s/v2/%s", scheme, s->host, what);
-	now.url = url;
-	rc = http_exchange(s, &now, response, err);
-	if (rc < 0 && !known && response->is_tls_refused) {
-		scheme = "http";
-		free(url);
-		now.url = url = xfmt("%s://%s/v2/%s", scheme, s->host, what);
-		rc = http_exchange(s, &now, response, err);
-	}
-	if (rc == 0 && !known)
-		learn_scheme(s, scheme);
-	return rc;
-}
-
-/* The registry's own words from {"errors":[{"code":...,"message":...}]}, for the end of a message; "" when it has none. */
-static void registry_words(const struct http_response *response, char *dst, size_t size)
-{
-	const char *text = buf_cstr(&response->body);
-	const char *message = strstr(text, "\"message\"");
-	size_t n = 0;
-
-	dst[0] = '\0';
-	message = message ? strchr(message + 9, '"') : NULL;
-	if (!message)
-		return;
-	for (message++; *message && *message != '"' && n + 1 < size && n < 200; message++)
-		dst[n++] = (unsigned char)*message < ' ' || *message == '\\' ? ' ' : *message;
-	dst[n] = '\0';
-}
-
-static int refuse_status(const struct registry_session *s, const char *what,
-			 struct http_response *response, struct err *err)
-{
-	char words[256];
-	const char *colon;
-	bool anonymous = !s->username && !s->identity_token && !s->registry_token;
-
-	registry_words(response, words, sizeof(words));
-	colon = *words ? ": " : "";
-	response->is_transient = response->status == 429 || response->status == 408 ||
-				 response->status / 100 == 5;
-	switch (response->status) {
-	case 401:
-	case 403:
-		return err_set(err, ERR_UNAUTHORIZED, "registry '%s' denies access to '%s'%s%s%s", s->domain,
-			       s->path, colon, words,
-			       anonymous ? "; if the image exists, log in first"
-					 : "; check user name and password");
-	case 404:
-		return err_set(err, ERR_NOT_FOUND, "registry '%s' has no %s of '%s'%s%s", s->domain, what,
-			       s->path, colon, words);
-	case 429:
-		return err_set(err, ERR_UNAVAILABLE, "registry '%s' says: too many requests%s%s; try later",
-			       s->domain, colon, words);
-	default:
-		return err_set(err, ERR_UNAVAILABLE, "registry '%s' answers status %ld for %s of '%s'%s%s",
-			       s->domain, response->status, what, s->path, colon, words);
-	}
-}
-
-/*
- * Ask, answer one challenge, and judge the status. @what names the object in messages.
- * On failure response->is_transient tells whether another try makes sense.
- */
-static int ask(struct registry_session *s, const char *path, const char *what,
-	       const struct http_request *request, struct http_response *response, struct err *err)
-{
-	int rc = exchange(s, path, request, response, err);
-
-	if (rc == 0 && response->status == 401) {
-		rc = registry_answer_challenge(s, response->challenges, err);
-		if (rc > 0)
-			rc = exchange(s, path, request, response, err);
-	}
+	url = xfmt("%s/v2/", s->base);
+	q.url = url;
+	rc = ask_patiently(s, h, &q, &r, err);
 	if (rc < 0)
 		return rc;
-	return response->status / 100 == 2 ? 0 : refuse_status(s, what, response, err);
-}
-
-static void back_off(const struct registry_session *s, const struct http_response *response, int try)
-{
-	int64_t ms = (int64_t)BACKOFF_MS << try;
-
-	if (response->retry_after_s * INT64_C(1000) > ms)
-		ms = response->retry_after_s * INT64_C(1000);
-	http_sleep(s, ms);
-}
-
-/* ---- manifests -------------------------------------------------------------------------------------------------- */
-
-static int manifest_sink(void *arg, const void *data, size_t len, struct err *err)
-{
-	struct buf *body = arg;
-
-	if (body->len + len > REGISTRY_MANIFEST_MAX)
-		return err_set(err, ERR_TOO_LARGE, "manifest is over %d bytes", REGISTRY_MANIFEST_MAX);
-	buf_add(body, data, len);
+	if (r.status == 401 || r.status == 403)
+		return err_set(err, ERR_UNAUTHORIZED, "login to '%s' refused: wrong user or password", domain);
+	if (r.status >= 300)
+		return refuse(s, &r, "API version 2", err);
+	if (ret_identity_token)
+		*ret_identity_token = registry_session_identity_token(s);
 	return 0;
 }
 
-static int manifest_once(struct registry_session *s, const char *name,
-			 struct registry_manifest *manifest, struct http_response *response,
-			 struct err *err)
+/* ---- manifests ---- */
+
+int registry_session_manifest(struct registry_session *s, struct http *h, const char *reference, struct buf *ret, char **ret_type,
+		     char ret_digest[DIGEST_SIZE], struct err *err)
 {
-	auto_free char *path = xfmt("%s/manifests/%s", s->path, name);
-	auto_free char *what = xfmt("manifest '%s'", name);
-	struct http_request request = {
-		.accept = ACCEPT_MANIFESTS, .sink = manifest_sink, .arg = &manifest->body};
+	auto_free char *url = xfmt("%s/v2/%s/manifests/%s", s->base, s->path, reference);
+	auto_free char *what = xfmt("manifest '%s'", reference);
+	AUTO(http_response_clear) struct http_response r = {0};
+	struct http_request q = {.url = url, .accept = manifest_types, .body_max = MANIFEST_MAX};
+	char digest[DIGEST_SIZE];
+	int rc = ask_patiently(s, h, &q, &r, err);
 
-	buf_reset(&manifest->body);
-	return ask(s, path, what, &request, response, err);
-}
-
-int registry_manifest_get(struct registry_session *s, const char *name,
-			  struct registry_manifest *ret, struct err *err)
-{
-	AUTO(registry_manifest_clear) struct registry_manifest manifest = {0};
-	AUTO(http_response_clear) struct http_response response = {0};
-	int rc = 0;
-
-	for (int try = 0; try < TRIES; try++) {
-		rc = manifest_once(s, name, &manifest, &response, err);
-		if (rc == 0 || !response.is_transient || http_is_canceled(s))
-			break;
-		if (try + 1 < TRIES)
-			back_off(s, &response, try);
-	}
-	if (http_is_canceled(s))
-		return err_set(err, ERR_CANCELED, "pull canceled");
 	if (rc < 0)
-		return rc;
-
-	digest_of(manifest.body.data, manifest.body.len, manifest.digest);
-	if (digest_is_valid(name) && !str_eq(name, manifest.digest))
-		return err_set(err, ERR_INVALID,
-			       "registry '%s' sent another manifest than was asked for: want %s, got %s",
-			       s->domain, name, manifest.digest);
-	strcpy(manifest.media_type, response.content_type);
-	*ret = manifest;
-	manifest = (struct registry_manifest){0};
+		return err_wrap(err, rc, "fetch %s", what);
+	if (r.status != 200)
+		return refuse(s, &r, what, err);
+	digest_of(buf_cstr(&r.body), r.body.len, digest);
+	if (digest_is_valid(reference) && strcmp(digest, reference) != 0)
+		return err_set(err, ERR_INVALID, "the registry sent another manifest than %s: its digest is %s",
+			       reference, digest);
+	if (digest_is_valid(r.content_digest) && strcmp(digest, r.content_digest) != 0)
+		return err_set(err, ERR_INVALID, "the manifest '%s' is damaged: its digest is %s, announced was %s",
+			       reference, digest, r.content_digest);
+	memcpy(ret_digest, digest, DIGEST_SIZE);
+	*ret_type = take(r.content_type);
+	*ret = r.body;
+	r.body = BUF_INIT;
 	return 0;
 }
 
-/* ---- blobs ------------------------------------------------------------------------------------------------------ */
+/* ---- blobs ---- */
 
-struct blob {
-	registry_sink_fn sink;
+struct blob_fetch {
+	struct http_response *response;
+	uint64_t from;		/* asked for */
+	uint64_t skip;		/* bytes to drop: a server that does not know ranges begins anew */
+	uint64_t got, max;	/* got: in all, what was there before included */
+	bool begun;
+	http_sink sink;
 	void *arg;
-	const char *digest;
-	uint64_t at;		/* next byte that is wanted */
-	int64_t size;
 };
 
-static int blob_sink(void *arg, const void *data, size_t len, struct err *err)
+static int take_bytes(void *arg, const void *data, size_t len, struct err *err)
 {
-	struct blob *blob = arg;
-	int rc;
+	struct blob_fetch *f = arg;
+	const char *p = data;
+	size_t drop;
 
-	if (blob->size >= 0 && blob->at + len > (uint64_t)blob->size)
-		return err_set(err, ERR_INVALID,
-			       "blob %s is longer than the %lld bytes that its manifest says", blob->digest,
-			       (long long)blob->size);
-	rc = blob->sink(blob->arg, data, len, err);
-	if (rc == 0)
-		blob->at += len;
-	return rc;
-}
-
-static int blob_once(struct registry_session *s, struct blob *blob, struct http_response *response,
-		     struct err *err)
-{
-	auto_free char *path = xfmt("%s/blobs/%s", s->path, blob->digest);
-	auto_free char *what = xfmt("blob '%s'", blob->digest);
-	struct http_request request = {.from = blob->at, .sink = blob_sink, .arg = blob};
-	int rc = ask(s, path, what, &request, response, err);
-
-	if (rc == 0 && blob->size >= 0 && blob->at < (uint64_t)blob->size) {
-		response->is_transient = true;
-		rc = err_set(err, ERR_INVALID, "blob %s ends after %llu of %lld bytes", blob->digest,
-			     (unsigned long long)blob->at, (long long)blob->size);
+	if (!f->begun) {
+		f->begun = true;
+		if (f->response->status == 206 && f->response->from != f->from)
+			return err_set(err, ERR_UNAVAILABLE, "another range came than was asked for");
+		f->skip = f->response->status == 206 ? 0 : f->from;
 	}
-	return rc;
-}
-
-int registry_blob_get(struct registry_session *s, const char *digest, uint64_t offset, int64_t size,
-		      registry_sink_fn sink, void *arg, struct err *err)
-{
-	AUTO(http_response_clear) struct http_response response = {0};
-	struct blob blob = {sink, arg, digest, offset, size};
-	int rc = 0;
-
-	if (size >= 0 && offset >= (uint64_t)size)
+	drop = f->skip < len ? (size_t)f->skip : len;
+	f->skip -= drop;
+	p += drop;
+	len -= drop;
+	if (!len)
 		return 0;
-	for (int try = 0; try < TRIES; try++) {
-		uint64_t before = blob.at;
+	if (len > f->max - f->got)
+		return err_set(err, ERR_INVALID, "the registry sent more than the %llu bytes of the blob",
+			       (unsigned long long)f->max);
+	f->got += len;
+	return f->sink(f->arg, p, len, err);
+}
 
-		rc = blob_once(s, &blob, &response, err);
-		if (rc == 0 || !response.is_transient || http_is_canceled(s))
+int registry_session_blob(struct registry_session *s, struct http *h, const char *digest, uint64_t from, uint64_t max,
+		 http_sink sink, void *arg, struct err *err)
+{
+	auto_free char *url = xfmt("%s/v2/%s/blobs/%s", s->base, s->path, digest);
+	AUTO(http_response_clear) struct http_response r = {0};
+	struct blob_fetch f = {.response = &r, .got = from, .max = max, .sink = sink, .arg = arg};
+	int64_t wait = FIRST_WAIT_MS;
+
+	for (int i = 1; f.got < max; i++) {
+		struct http_request q = {.url = url, .from = f.got, .body_max = SMALL_MAX, .sink = take_bytes, .arg = &f};
+		struct err why = ERR_INIT;
+		uint64_t before = f.got;
+		int rc;
+
+		f.from = f.got;
+		f.begun = false;
+		rc = ask(s, h, &q, &r, &why);
+		if (rc == 0 && r.status >= 200 && r.status < 300 && f.got < max) {
+			rc = err_set(&why, ERR_UNAVAILABLE, "'%s' sent %llu of %llu bytes", s->domain,
+				     (unsigned long long)f.got, (unsigned long long)max);
+		} else if (rc == 0 && r.status >= 200 && r.status < 300) {
 			break;
-		if (blob.at > before)
-			try = 0;	/* it goes on: patience anew, so that a long layer survives many breaks */
-		if (try + 1 < TRIES)
-			back_off(s, &response, try);
+		} else if (rc == 0 && !is_worth_another_try(rc, &why, &r)) {
+			return refuse(s, &r, digest, err);
+		} else if (rc == 0) {
+			rc = refuse(s, &r, digest, &why);
+		}
+		if (f.got > before) {
+			i = 0;
+			wait = FIRST_WAIT_MS;
+		}
+		if (why.kind != ERR_UNAVAILABLE || i == TRIES) {
+			if (err)
+				*err = why;
+			return err_wrap(err, rc, "fetch blob %.12s", digest_hex(digest));
+		}
+		rc = wait_ms(s, r.retry_after_s ? r.retry_after_s * 1000 : wait, err);
+		if (rc < 0)
+			return rc;
+		wait *= 2;
 	}
-	if (rc < 0 && http_is_canceled(s))
-		return err_set(err, ERR_CANCELED, "pull canceled");
-	return rc;
+	return 0;
 }

@@ -3,24 +3,26 @@
  */
 #include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "compat/base/str.h"
-#include "runtime/image/registry_session.h"
+#include "runtime/image/challenge.h"
+#include "runtime/image/trust.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct registry_challenge challenge;
+	struct challenge challenge = {0};
+	struct strv lines = {0};
 	char *text = xstrndup((const char *)data, size);
 
-	registry_challenge_parse(text, &challenge);
-	if (challenge.kind == CHALLENGE_BEARER && !*challenge.realm)
+	strv_split(&lines, text, "\n", true);
+	challenge_parse(&lines, &challenge);
+	if (challenge.kind == CHALLENGE_BEARER && !strmap_get(&challenge.parameters, "realm"))
 		abort();	/* a bearer challenge without a place to go must not come out */
-	if (strlen(challenge.realm) >= sizeof(challenge.realm))
-		abort();
-	registry_is_insecure(NULL, text);
+	(void)trust_is_loopback(text);
+	challenge_clear(&challenge);
+	strv_clear(&lines);
 	free(text);
 	return 0;
 }
