@@ -224,7 +224,7 @@ int seccomp_compile(const struct seccomp_spec *spec, const char *cache_dir, stru
 		return rc;
 	seccomp_spec_key(spec, &key);
 	if (!cache_dir || seccomp_cache_load(cache_dir, &key, &program) < 0) {
-		rc = seccomp_build(spec, &program, err);
+		rc = seccomp_build(spec, true, &program, err);
 		if (rc < 0)
 			return rc;
 		if (cache_dir)

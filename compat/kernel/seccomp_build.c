@@ -90,7 +90,7 @@ char *seccomp_builder_id(void)
 	if (!*id) {
 		const struct scmp_version *v = seccomp_version();
 
-		snprintf(id, sizeof(id), "libseccomp %u.%u.%u api %u arch %x stub 1", v->major, v->minor, v->micro,
+		snprintf(id, sizeof(id), "libseccomp %u.%u.%u api %u arch %x stub 2", v->major, v->minor, v->micro,
 			 seccomp_api_get(), seccomp_arch_native());
 	}
 	return xstrdup(id);
@@ -328,7 +328,23 @@ static int export(const struct build *b, struct seccomp_program *ret, struct err
 	return 0;
 }
 
-int seccomp_build(const struct seccomp_spec *spec, struct seccomp_program *ret, struct err *err)
+static void shorten(const struct build *b, struct seccomp_program *program)
+{
+	uint32_t tokens[32];
+	size_t n = 0;
+
+	VEC_EACH(arch, &b->archs) {
+		bool known = false;
+
+		for (size_t i = 0; i < n; i++)
+			known |= tokens[i] == audit_arch(*arch);
+		if (!known && n < ARRAY_SIZE(tokens))
+			tokens[n++] = audit_arch(*arch);
+	}
+	seccomp_optimize(program, tokens, n);
+}
+
+int seccomp_build(const struct seccomp_spec *spec, bool optimize, struct seccomp_program *ret, struct err *err)
 {
 	AUTO(build_clear) struct build b = {.spec = spec};
 	int rc = seccomp_action_value(spec->default_action, &spec->default_errno_ret, &b.default_action, err);
@@ -352,7 +368,10 @@ int seccomp_build(const struct seccomp_spec *spec, struct seccomp_program *ret, 
 		if (rc < 0)
 			return rc;
 	}
-	return export(&b, ret, err);
+	rc = export(&b, ret, err);
+	if (rc >= 0 && optimize)
+		shorten(&b, ret);
+	return rc;
 }
 
 #else
@@ -367,7 +386,7 @@ struct fit seccomp_compile_fit(void)
 	return fit(FIT_NO, "this build was made without libseccomp");
 }
 
-int seccomp_build(const struct seccomp_spec *spec, struct seccomp_program *ret, struct err *err)
+int seccomp_build(const struct seccomp_spec *spec, bool optimize, struct seccomp_program *ret, struct err *err)
 {
 	return err_set(err, ERR_UNSUPPORTED,
 		       "seccomp profile: this build was made without libseccomp (use --security-opt seccomp=unconfined)");

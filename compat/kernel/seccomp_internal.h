@@ -28,8 +28,17 @@ int seccomp_action_value(const char *action, const struct opt_u64 *errno_ret, ui
 /* Check everything but system call names, which nobody knows all of. */
 int seccomp_spec_check(const struct seccomp_spec *spec, struct err *err);
 
-/* The compiler of this build: by libseccomp, or the one that says what is missing. Fills filter, count, memory. */
-int seccomp_build(const struct seccomp_spec *spec, struct seccomp_program *ret, struct err *err);
+/*
+ * The compiler of this build: by libseccomp, or the one that says what is missing. Fills filter, count, memory. @optimize false is for
+ * tests that compare.
+ */
+int seccomp_build(const struct seccomp_spec *spec, bool optimize, struct seccomp_program *ret, struct err *err);
+/*
+ * Make the program shorter where that can be done without changing any answer; else it stays.
+ *
+ * @tokens	AUDIT_ARCH_* values that it tells apart; all others must have one answer
+ */
+void seccomp_optimize(struct seccomp_program *program, const uint32_t *tokens, size_t token_count);
 /* "libseccomp 2.5.4 api 6": part of the cache key. Owned. */
 char *seccomp_builder_id(void);
 

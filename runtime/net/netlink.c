@@ -80,7 +80,7 @@ static int enter(pid_t pid, struct err *err)
 	char path[40];
 
 	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
-	fd = hidden("setns_net") ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+	fd = hidden("setns_net") || hidden("setns") ? -1 : open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || syscall(SYS_setns, fd, CLONE_NEWNET) < 0) {
 		if (fd < 0 ? kill(pid, 0) == 0 : errno == ENOSYS)
 			return err_set(err, ERR_UNSUPPORTED,

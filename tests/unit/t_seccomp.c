@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -208,6 +209,122 @@ static void users_profiles_are_resolved_for_the_container(void **state)
 	assert_int_equal(seccomp_profile_parse("{}", 2, 0, &spec, &err), -EINVAL);
 }
 
+/* ---- the shorter program ---------------------------------------------------------------------------------------------------------- */
+
+/* A whole machine for classic BPF over struct seccomp_data. */
+static uint32_t interpret(const struct seccomp_program *p, const struct seccomp_data *data)
+{
+	uint32_t a = 0, x = 0, mem[BPF_MEMWORDS] = {0};
+
+	for (size_t at = 0; at < p->count; at++) {
+		const struct sock_filter *i = &p->filter[at];
+		uint32_t k = BPF_SRC(i->code) == BPF_X ? x : i->k;
+		bool yes = false;
+
+		switch (BPF_CLASS(i->code)) {
+		case BPF_LD:
+			if (BPF_MODE(i->code) == BPF_ABS)
+				memcpy(&a, (const char *)data + i->k, 4);
+			else
+				a = BPF_MODE(i->code) == BPF_MEM ? mem[i->k] : i->k;
+			break;
+		case BPF_LDX: x = BPF_MODE(i->code) == BPF_MEM ? mem[i->k] : i->k; break;
+		case BPF_ST: mem[i->k] = a; break;
+		case BPF_STX: mem[i->k] = x; break;
+		case BPF_ALU:
+			assert_int_equal(BPF_OP(i->code), BPF_AND);
+			a &= k;
+			break;
+		case BPF_JMP:
+			switch (BPF_OP(i->code)) {
+			case BPF_JA: at += i->k; continue;
+			case BPF_JEQ: yes = a == k; break;
+			case BPF_JGT: yes = a > k; break;
+			case BPF_JGE: yes = a >= k; break;
+			case BPF_JSET: yes = a & k; break;
+			}
+			at += yes ? i->jt : i->jf;
+			break;
+		case BPF_RET: return i->k;
+		case BPF_MISC:
+			if (BPF_MISCOP(i->code) == BPF_TAX)
+				x = a;
+			else
+				a = x;
+			break;
+		}
+	}
+	fail_msg("the program has no end");
+	return 0;
+}
+
+static void compare_programs(const struct seccomp_spec *spec)
+{
+	static const uint32_t archs[] = {0xc000003e, 0x40000003, 0xc00000b7, 0, 0x5a5a5a5a, 0xffffffff};
+	static const uint64_t values[] = {0, 1, 2, 8, 40, 41, 0x20000, 0x20008, 0xffffffff, 0x7e020000, 0x10000000,
+					  0x100000000, 0x10000000000028, UINT64_MAX, 5, 6, 7};
+	AUTO(seccomp_program_clear) struct seccomp_program plain = {0};
+	AUTO(seccomp_program_clear) struct seccomp_program quick = {0};
+	struct err err = ERR_INIT;
+
+	if (seccomp_build(spec, false, &plain, &err) < 0 || seccomp_build(spec, true, &quick, &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_true(quick.count <= plain.count);
+	for (size_t a = 0; a < ARRAY_SIZE(archs); a++) {
+		for (uint32_t n = 0; n < 1400; n++) {
+			static const uint32_t bases[] = {0, 0x40000000, 0x3ffffc00, 0x7ffffc00, 0x80000000, 0xfffffb00};
+
+			for (size_t b = 0; b < ARRAY_SIZE(bases); b++) {
+				struct seccomp_data data = {.arch = archs[a], .nr = (int)(bases[b] + n)};
+
+				for (size_t v = 0; v < ARRAY_SIZE(values); v++) {
+					for (int arg = 0; arg < 6; arg++)
+						data.args[arg] = values[(v + (size_t)arg * (n % 3)) % ARRAY_SIZE(values)];
+					if (interpret(&plain, &data) != interpret(&quick, &data))
+						fail_msg("arch %x call %x args %llx: %x became %x", data.arch,
+							 (unsigned int)data.nr, (unsigned long long)data.args[0],
+							 interpret(&plain, &data), interpret(&quick, &data));
+					if (bases[b] > 0x40000000)
+						break;
+				}
+			}
+		}
+	}
+}
+
+static void the_shorter_program_gives_the_same_answers(void **state)
+{
+	static const char *const profiles[] = {
+		"{\"defaultAction\":\"SCMP_ACT_ALLOW\"}",
+		"{\"defaultAction\":\"SCMP_ACT_KILL\",\"syscalls\":[{\"names\":[\"read\",\"write\",\"exit\"],\"action\":"
+		"\"SCMP_ACT_ALLOW\"}]}",
+		"{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"architectures\":[\"SCMP_ARCH_X86\",\"SCMP_ARCH_X86_64\"],"
+		"\"syscalls\":[{\"names\":[\"socket\",\"connect\",\"semop\"],\"action\":\"SCMP_ACT_ALLOW\"},"
+		"{\"names\":[\"kill\"],\"action\":\"SCMP_ACT_TRACE\",\"errnoRet\":5,\"args\":["
+		"{\"index\":0,\"value\":5,\"op\":\"SCMP_CMP_GT\"},{\"index\":1,\"value\":7,\"op\":\"SCMP_CMP_LE\"}]},"
+		"{\"names\":[\"tkill\"],\"action\":\"SCMP_ACT_LOG\",\"args\":["
+		"{\"index\":5,\"value\":4294967296,\"op\":\"SCMP_CMP_GE\"}]}]}",
+		"{\"defaultAction\":\"SCMP_ACT_LOG\",\"architectures\":[\"SCMP_ARCH_X32\",\"SCMP_ARCH_AARCH64\"],"
+		"\"syscalls\":[{\"names\":[\"ptrace\",\"clone\"],\"action\":\"SCMP_ACT_ERRNO\",\"errnoRet\":38,"
+		"\"args\":[{\"index\":0,\"value\":1,\"op\":\"SCMP_CMP_NE\"},{\"index\":2,\"value\":7,\"valueTwo\":5,"
+		"\"op\":\"SCMP_CMP_MASKED_EQ\"},{\"index\":3,\"value\":8,\"op\":\"SCMP_CMP_LT\"}]}]}",
+	};
+
+	need_filter();
+	for (size_t i = 0; i < ARRAY_SIZE(profiles); i++) {
+		AUTO(seccomp_spec_clear) struct seccomp_spec spec = {0};
+
+		parse(profiles[i], &spec);
+		compare_programs(&spec);
+	}
+	for (int i = 0; i < 2; i++) {
+		AUTO(seccomp_spec_clear) struct seccomp_spec spec = {0};
+
+		seccomp_default_profile(i ? caps_all() : caps_default(), &spec);
+		compare_programs(&spec);
+	}
+}
+
 /* ---- cache -------------------------------------------------------------------------------------------------------------------- */
 
 static char *only_file(const char *where)
@@ -387,6 +504,7 @@ int main(void)
 		cmocka_unit_test(conditions_on_one_argument_are_alternatives),
 		cmocka_unit_test(bad_descriptions_are_refused_by_name),
 		cmocka_unit_test(users_profiles_are_resolved_for_the_container),
+		cmocka_unit_test(the_shorter_program_gives_the_same_answers),
 		cmocka_unit_test(a_cached_program_is_the_compiled_one),
 		cmocka_unit_test(tampered_and_foreign_cache_files_are_not_used),
 		cmocka_unit_test(a_cached_profile_costs_a_fraction_of_a_compiled_one),
