@@ -69,6 +69,7 @@ struct cgroup {
 int cgroup_join_unified(struct cgroup *cg, struct err *err);
 /* Index of the hierarchy that serves @c and that the group is in, or -1. */
 int cgroup_serving(const struct cgroup *cg, enum cgroup_controller c);
+bool cgroup_is_dir(const char *path);
 /* "DIR/FILE" of hierarchy @h. Owned. */
 char *cgroup_file(const struct cgroup *cg, int h, const char *file);
 /* Whole content of a file of the group, trailing newline cut. Kind INTERNAL with the kernel's code on failure. */

@@ -108,6 +108,9 @@ int port_bind(const char *proto, const char *ip, uint16_t number);
 
 /* ---- endpoints on disk -------------------------------------------------------------------------------------------------------- */
 
+/* A network's file; not the API's form of it. */
+extern const struct json_table net_info_table;
+
 typedef VEC(struct net_endpoint *) endpoint_vec;
 
 struct net {

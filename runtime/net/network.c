@@ -17,8 +17,6 @@
 
 enum { FILE_MAX = 1 << 20, MTU_DEFAULT = 1500 };
 
-extern const struct json_table net_info_table;
-
 /* Tried in this order until one overlaps nothing that the host knows. */
 static const char *const pool[] = {
 	"192.168.5.1/24",   "172.18.0.1/16",   "172.19.0.1/16",	  "172.20.0.1/16", "172.21.0.1/16",
