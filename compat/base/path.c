@@ -92,9 +92,12 @@ int path_mkdirs(const char *path, mode_t mode, struct err *err)
 		p += strcspn(p, "/");
 		saved = *p;
 		*p = '\0';
-		if (mkdir(copy, mode) < 0 && errno != EEXIST && errno != EISDIR &&
-		    (errno != EROFS || access(copy, F_OK)))
-			return err_sys(err, errno, "create directory '%s'", copy);
+		if (mkdir(copy, mode) < 0 && errno != EEXIST && errno != EISDIR) {
+			int code = errno;
+
+			if (code != EROFS || access(copy, F_OK) < 0)
+				return err_sys(err, code, "create directory '%s'", copy);
+		}
 		*p = saved;
 	}
 	if (stat(path, &st) < 0)

@@ -100,6 +100,7 @@ int route_find(const struct route *table, size_t n, const char *method, const ch
 	}
 	if (known_path) {
 		err_set(err, ERR_INVALID, "method %.16s is not allowed for this path", method);
+		err->code = ENOSYS;
 		return -ENOSYS;
 	}
 	return err_set(err, ERR_NOT_FOUND, "page not found");

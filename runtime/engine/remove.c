@@ -25,7 +25,8 @@ int remove_locked(struct container *c, bool anonymous_volumes, struct err *err)
 	str_set(&c->rec.state.status, "removing");
 	c->restart_pending = false;
 	container_changed(c);
-	rc = container_save(c, err);
+	/* What goes by itself at its end needs no note of that: whoever finds the record of its run does the same again. */
+	rc = c->rec.host.auto_remove && c->rec.has_started ? 0 : container_save(c, err);
 	pthread_mutex_unlock(&c->lock);
 
 	if (rc >= 0)
