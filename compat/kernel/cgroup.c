@@ -193,10 +193,10 @@ static bool cpuset_copy(const char *parent, const char *dir, const char *name)
  * A v1 cpuset refuses tasks until it has cpus and mems. Where the kernel has cgroup.clone_children the group that we make inherits
  * them by itself from then on; 2.6.32 has not, so they are copied down.
  */
-static void cpuset_fill(const struct cgroup_hierarchy *h, char *dir)
+static void cpuset_fill(const struct cgroup_hierarchy *h, const char *dir, bool leaf)
 {
 	const char *names[] = {h->noprefix ? "cpus" : "cpuset.cpus", h->noprefix ? "mems" : "cpuset.mems"};
-	char *slash = strrchr(dir, '/');
+	const char *slash = strrchr(dir, '/');
 	auto_free char *parent = xstrndup(dir, (size_t)(slash - dir));
 	auto_free char *clone = xfmt("%s/cgroup.clone_children", dir);
 	struct err ignored;
@@ -207,11 +207,11 @@ static void cpuset_fill(const struct cgroup_hierarchy *h, char *dir)
 		if (cpuset_copy(parent, dir, names[i]))
 			continue;
 		/* The one above may be empty as well. */
-		cpuset_fill(h, parent);
+		cpuset_fill(h, parent, false);
 		(void)cpuset_copy(parent, dir, names[i]);
 	}
 	/* Absent on old kernels: then each new group is filled here. */
-	if (!hidden("cgroup_clone_children"))
+	if (!leaf && !hidden("cgroup_clone_children"))
 		(void)file_put(-1, clone, "1", &ignored);
 }
 
@@ -271,7 +271,7 @@ static int make_dirs(const struct cgroup *cg, int h, int *made, struct err *err)
 	}
 filled:
 	if (hierarchy->carries & CTL_BIT(CTL_CPUSET) && !hierarchy->v2)
-		cpuset_fill(hierarchy, dir);
+		cpuset_fill(hierarchy, dir, true);
 	return 0;
 }
 

@@ -1,13 +1,14 @@
 /*
  * cgroup_plan.c - limits become a list of files and values, which is checked as a whole and then written
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "compat/base/fd.h"
 #include "compat/base/str.h"
 #include "compat/kernel/cgroup_internal.h"
 
@@ -171,6 +172,12 @@ static bool has_file(const struct cgroup *cg, int h, const char *file)
 	return access(path, F_OK) == 0;
 }
 
+/* Rules of devices come by the dozen, all for one file. */
+static bool same_file(const struct cgroup_write *a, const struct cgroup_write *b)
+{
+	return a->controller == b->controller && strcmp(a->file, b->file) == 0;
+}
+
 /* Settle which file each write goes to; refuse before anything is written when one is missing. */
 static int resolve(const struct cgroup *cg, cgroup_plan *plan, struct err *err)
 {
@@ -178,7 +185,7 @@ static int resolve(const struct cgroup *cg, cgroup_plan *plan, struct err *err)
 		struct cgroup_write *w = &plan->v[i];
 		int h = plan_hierarchy(cg, w);
 
-		if (h >= 0 && has_file(cg, h, w->file))
+		if (h >= 0 && ((i && plan->v[i - 1].value && same_file(w, &plan->v[i - 1])) || has_file(cg, h, w->file)))
 			continue;
 		if (h >= 0 && *w->alternative && has_file(cg, h, w->alternative)) {
 			memcpy(w->file, w->alternative, sizeof(w->file));
@@ -210,18 +217,44 @@ static int explain(const struct cgroup *cg, const struct cgroup_write *w, int rc
 	return err_wrap(err, rc, "set %s to '%s'", cgroup_limit_name(w->limit), w->value);
 }
 
-static int write_one(const struct cgroup *cg, struct cgroup_write *w, struct err *err)
-{
-	auto_free char *path = cgroup_file(cg, plan_hierarchy(cg, w), w->file);
+/* The file that was written last stays open for the next value. */
+struct writer {
+	const struct cgroup *cg;
+	const struct cgroup_write *last;
+	int fd;
+};
 
-	return file_put(-1, path, w->value, err);
+static void writer_clear(struct writer *writer)
+{
+	if (writer->fd >= 0)
+		close(writer->fd);
+}
+DEFINE_AUTO_CLEAR(writer_clear, struct writer)
+
+static int write_one(struct writer *writer, const struct cgroup_write *w, struct err *err)
+{
+	size_t len = strlen(w->value);
+
+	if (!writer->last || !same_file(w, writer->last)) {
+		auto_free char *path = cgroup_file(writer->cg, plan_hierarchy(writer->cg, w), w->file);
+
+		writer_clear(writer);
+		writer->last = NULL;
+		writer->fd = open(path, O_WRONLY | O_CLOEXEC);
+		if (writer->fd < 0)
+			return err_sys(err, errno, "open '%s'", path);
+		writer->last = w;
+	}
+	if (write(writer->fd, w->value, len) != (ssize_t)len)
+		return err_sys(err, errno, "write '%s' to '%s'", w->value, w->file);
+	return 0;
 }
 
 /*
  * One group of writes that may depend on one another (memory and swap, period and quota): what the kernel refuses with
  * EINVAL or EBUSY is tried again when another of the group went through.
  */
-static int write_group(const struct cgroup *cg, struct cgroup_write *writes, size_t n, struct err *err)
+static int write_group(struct writer *writer, struct cgroup_write *writes, size_t n, struct err *err)
 {
 	struct cgroup_write *refused = NULL;
 	bool progress = true;
@@ -236,7 +269,7 @@ static int write_group(const struct cgroup *cg, struct cgroup_write *writes, siz
 
 			if (!writes[i].value)
 				continue;
-			one = write_one(cg, &writes[i], &why);
+			one = write_one(writer, &writes[i], &why);
 			if (one >= 0) {
 				free(take(writes[i].value));
 				progress = true;
@@ -247,7 +280,7 @@ static int write_group(const struct cgroup *cg, struct cgroup_write *writes, siz
 					*err = why;
 			}
 			if (one < 0 && one != -EINVAL && one != -EBUSY)
-				return explain(cg, refused, rc, err);
+				return explain(writer->cg, refused, rc, err);
 		}
 		if (!refused) {
 			if (err)
@@ -255,18 +288,20 @@ static int write_group(const struct cgroup *cg, struct cgroup_write *writes, siz
 			return 0;
 		}
 	}
-	return explain(cg, refused, rc, err);
+	return explain(writer->cg, refused, rc, err);
 }
 
 static int write_plan(const struct cgroup *cg, cgroup_plan *plan, struct err *err)
 {
+	AUTO(writer_clear) struct writer writer = {.cg = cg, .fd = -1};
+
 	for (size_t i = 0; i < plan->n;) {
 		size_t n = 1;
 		int rc;
 
 		while (plan->v[i].group && i + n < plan->n && plan->v[i + n].group == plan->v[i].group)
 			n++;
-		rc = write_group(cg, &plan->v[i], n, err);
+		rc = write_group(&writer, &plan->v[i], n, err);
 		if (rc < 0)
 			return rc;
 		i += n;
