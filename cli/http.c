@@ -124,17 +124,24 @@ static int open_tcp(struct http *http, const char *text, const struct http_tls *
 	return rc;
 }
 
+struct http *http_adopt(int fd)
+{
+	struct http *http = xcalloc(1, sizeof(*http));
+
+	http->fd = fd;
+	str_set(&http->authority, "pouch");
+	return http;
+}
+
 int http_open(const char *host, const struct http_tls *tls, struct http **ret, struct err *err)
 {
 	static const struct http_tls unchecked;
-	AUTO(http_close) struct http *http = xcalloc(1, sizeof(*http));
+	AUTO(http_close) struct http *http = http_adopt(-1);
 	bool wanted = tls && (tls->verify || tls->ca || tls->cert || tls->key);
 	const char *rest;
 	int rc;
 
-	http->fd = -1;
 	if ((rest = str_skip(host, "unix://"))) {
-		str_set(&http->authority, "pouch");
 		rc = connect_unix(rest, &http->fd, err);
 	} else if ((rest = str_skip(host, "tcp://"))) {
 		rc = open_tcp(http, rest, wanted ? tls : NULL, err);
@@ -143,7 +150,6 @@ int http_open(const char *host, const struct http_tls *tls, struct http **ret, s
 	} else if ((rest = str_skip(host, "http://"))) {
 		rc = open_tcp(http, rest, NULL, err);
 	} else if (*host == '/') {
-		str_set(&http->authority, "pouch");
 		rc = connect_unix(host, &http->fd, err);
 	} else {
 		rc = err_set(err, ERR_INVALID, "invalid host '%s': write unix:///PATH or tcp://NAME:PORT",

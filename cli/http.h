@@ -33,6 +33,8 @@ struct http_tls {
  * ERR_UNAVAILABLE when nobody listens, ERR_FORBIDDEN without permission on the socket; both say what to do.
  */
 int http_open(const char *host, const struct http_tls *tls, struct http **ret, struct err *err);
+/* The same over a socket that is connected already; it is owned from now on. */
+struct http *http_adopt(int fd);
 void http_close(struct http *http);
 DEFINE_AUTO(http_close, struct http *)
 
