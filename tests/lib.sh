@@ -293,7 +293,7 @@ finish() {
 		[ -z "$containers" ] || pouch rm -f -v $containers >/dev/null 2>&1
 		it 'stops the daemon' pouchd_stop
 		rm -f "$T/pouchd.pid"
-		it 'leaves nothing behind' nothing_is_left
+		it 'leaves nothing behind' eventually 5 nothing_is_left
 	fi
 	for pid_file in "$T"/registry-*.pid; do
 		[ ! -e "$pid_file" ] || kill "$(cat "$pid_file")" 2>/dev/null
