@@ -238,8 +238,8 @@ check-old: all
 	$(Q)POUCH_HIDE=$(OLD) tests/run --build build integration
 
 asan: setup
-	$(Q)$(MAKE) --no-print-directory $(programs:%=build/asan/%) $(asan_tests)
-	$(Q)TEST_SECONDS=3600 tests/run --build build/asan unit fuzz integration
+	$(Q)$(MAKE) --no-print-directory -k $(programs:%=build/asan/%) $(asan_tests); built=$$?; \
+		TEST_SECONDS=3600 tests/run --build build/asan unit fuzz integration && exit $$built
 
 # Each fuzzer for FUZZ_SECONDS; FUZZ=f_NAME for one. What they find is kept in build/fuzz; the corpus grows there, not in the repository.
 FUZZ_SECONDS ?= 600
