@@ -116,14 +116,10 @@ static int plan_namespaces(struct creation *x, struct err *err)
 	return 0;
 }
 
+/* Only what the child cannot make for itself: it has the time, we do not. */
 static unsigned long clone_flags(const struct init *in)
 {
-	unsigned long flags = 0;
-
-	for (int i = 0; i < NS_COUNT; i++)
-		if (in->new_ns[i] && i != NS_CGROUP && i != NS_TIME)
-			flags |= (unsigned long)ns_types[i].flag;
-	return flags;
+	return (in->new_ns[NS_USER] ? CLONE_NEWUSER : 0) | (in->new_ns[NS_PID] ? CLONE_NEWPID : 0);
 }
 
 static int write_time_offsets(const struct oci_time_offsets *t, struct err *err)
@@ -253,7 +249,7 @@ static void run_child(struct creation *x)
 {
 	const struct oci_create *o = x->options;
 	struct init *in = &x->init;
-	int keep[CGROUP_MAX_HIERARCHIES + NS_COUNT + 8];
+	int keep[NS_COUNT + 8];
 	size_t n = 0;
 
 	keep[n++] = in->sync;
@@ -262,8 +258,6 @@ static void run_child(struct creation *x)
 	keep[n++] = o->console_socket;
 	for (int i = 0; i < 3; i++)
 		keep[n++] = o->stdio[i];
-	for (size_t i = 0; i < in->cgroup_fd_count; i++)
-		keep[n++] = in->cgroup_fds[i];
 	for (int i = 0; i < NS_COUNT; i++)
 		keep[n++] = in->join.fds[i];
 	close_others(o->preserve_fds > o->listen_fds ? o->preserve_fds : o->listen_fds, keep, n);
@@ -453,7 +447,7 @@ static int make_directory(struct creation *x, struct err *err)
 	return 0;
 }
 
-static int make_cgroup(struct creation *x, struct err *err)
+static int open_cgroup(struct creation *x, struct err *err)
 {
 	struct oci_container *c = x->c;
 	const char *path = x->spec->linux_.cgroups_path;
@@ -469,15 +463,19 @@ static int make_cgroup(struct creation *x, struct err *err)
 		c->state.no_cgroup = true;
 		return 0;
 	}
-	if (rc)
-		return rc;
-	if (!cgroup_exists(c->cg))
-		x->made_cgroup = true;
-	rc = cgroup_create(c->cg, err);
-	if (!rc)
-		rc = cgroup_enter_prepare(c->cg, x->init.cgroup_fds, &x->init.cgroup_fd_count, err);
 	x->init.cg = c->cg;
 	return rc;
+}
+
+static int make_cgroup(struct creation *x, struct err *err)
+{
+	int rc = 0;
+
+	if (x->c->cg) {
+		x->made_cgroup = !cgroup_exists(x->c->cg);
+		rc = cgroup_create(x->c->cg, err);
+	}
+	return rc ? rc : tell(x, SYNC_CGROUP, err);
 }
 
 char *oci_seccomp_cache(const char *root)
@@ -582,8 +580,9 @@ static const struct {
 	{NULL, read_and_check},
 	{NULL, make_directory},
 	{"prepare", prepare},
-	{"cgroup", make_cgroup},
+	{"cgroup", open_cgroup},
 	{"start the first process", start_child},
+	{"cgroup", make_cgroup},
 	{"map ids", map_ids},
 	{"limits", apply_limits},
 	{"save state", save_with_hooks},
@@ -613,8 +612,6 @@ static void release(struct creation *x)
 {
 	struct init *in = &x->init;
 
-	for (size_t i = 0; i < in->cgroup_fd_count; i++)
-		close(in->cgroup_fds[i]);
 	ns_set_close(&in->join);
 	if (in->proc_fd >= 0)
 		close(in->proc_fd);

@@ -76,7 +76,8 @@ int oci_hooks_run(const char *kind, const oci_hook_vec *hooks, const struct buf 
 /* ---- between the caller and the container's first process ---------------------------------------------------------------- */
 
 enum sync_kind {
-	SYNC_MAPPED = 1,	/* to child: user and group ids are mapped */
+	SYNC_CGROUP = 1,	/* to child: the control group is there */
+	SYNC_MAPPED,		/* to child: user and group ids are mapped */
 	SYNC_APPLIED,		/* to child: limits are in force */
 	SYNC_HOOKED,		/* to child: hooks ran */
 	SYNC_START,		/* to child */
@@ -159,9 +160,7 @@ struct init {
 	struct process_setup setup;
 	int sync;
 	int listen_socket;	/* start.sock, or -1 */
-	int cgroup_fds[CGROUP_MAX_HIERARCHIES];
-	size_t cgroup_fd_count;
-	struct cgroup *cg;
+	struct cgroup *cg;	/* NULL: the host has none */
 	struct ns_set join;	/* by path, what the child joins by itself */
 	bool new_ns[NS_COUNT], listed_ns[NS_COUNT];
 	bool no_pivot;
