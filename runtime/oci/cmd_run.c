@@ -98,39 +98,6 @@ static int prepare(struct oci_create *c, const char *id, int *socket, struct err
 	return rc;
 }
 
-/* A terminal needs somebody who holds its other end. */
-static int check_console(struct oci_container *c, bool stays, struct err *err)
-{
-	const struct oci_spec *spec;
-	int rc = oci_container_spec(c, &spec, err);
-
-	if (rc || !spec->process)
-		return rc;
-	if (spec->process->terminal && !stays && !o.console_socket)
-		return err_set(err, ERR_INVALID, "cannot allocate a terminal without --console-socket when nobody stays to hold it");
-	if (o.console_socket && !spec->process->terminal)
-		return err_set(err, ERR_INVALID, "--console-socket is given, but process.terminal is false");
-	return 0;
-}
-
-static int create_checked(const struct oci_create *c, bool stays, struct oci_container **ret, struct err *err)
-{
-	AUTO(oci_container_free) struct oci_container *made = NULL;
-	int rc = oci_create(c, &made, err);
-
-	if (!rc) {
-		rc = check_console(made, stays, err);
-		if (rc) {
-			(void)oci_delete(made, true, NULL); /* the first error is the one to report */
-			if (o.pid_file)
-				(void)unlink(o.pid_file);
-		}
-	}
-	if (!rc)
-		*ret = take(made);
-	return rc;
-}
-
 static int create(int count, const char **args, struct err *err)
 {
 	AUTO(oci_container_free) struct oci_container *c = NULL;
@@ -138,8 +105,8 @@ static int create(int count, const char **args, struct err *err)
 	struct oci_create what;
 	int rc = prepare(&what, args[0], &socket, err);
 
-	what.start_by_other = true;
-	return rc ? rc : create_checked(&what, false, &c, err);
+	what.start_by_other = what.no_console = true;
+	return rc ? rc : oci_create(&what, &c, err);
 }
 
 static void warn(const struct err *err)
@@ -174,14 +141,11 @@ static int run(int count, const char **args, struct err *err)
 		if (!o.no_subreaper)
 			(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); /* orphans then stay init's, as on old kernels */
 	}
-	rc = create_checked(&what, !o.detach, &c, err);
+	what.start = true;
+	what.no_console = o.detach;
+	rc = oci_create(&what, &c, err);
 	if (rc)
 		return rc;
-	rc = oci_start(c, err);
-	if (rc) {
-		(void)oci_delete(c, true, NULL); /* the first error is the one to report */
-		return rc;
-	}
 	warn(err);
 	if (o.detach)
 		return 0;

@@ -396,7 +396,7 @@ static int run_hooks(struct creation *x, struct err *err)
 	return rc ? rc : tell(x, SYNC_HOOKED, err);
 }
 
-/* Serve the child until it is ready. */
+/* Serve the child until it is ready, or, when it does not wait, until it has executed its program. */
 static int follow(struct creation *x, struct err *err)
 {
 	for (;;) {
@@ -404,8 +404,13 @@ static int follow(struct creation *x, struct err *err)
 		int fd = -1;
 		int rc = sync_recv(x->parent_sync, &kind, &fd, err);
 
-		if (rc == -EPIPE && err && err->code == EPIPE) {
+		if (rc == -EPIPE && err->code == EPIPE) {
 			int status = 0;
+
+			if (x->init.start) {
+				err_clear(err);
+				return 0;
+			}
 
 			if (waitpid(x->pid, &status, 0) == x->pid) {
 				x->pid = 0;
@@ -421,6 +426,10 @@ static int follow(struct creation *x, struct err *err)
 			rc = run_hooks(x, err);
 		else if (kind == SYNC_CONSOLE)
 			x->c->console = fd;
+		else if (kind == SYNC_NOTIFY) {
+			rc = oci_seccomp_notify(x->c, x->spec->linux_.seccomp, x->pid, fd, err);
+			close(fd);
+		}
 		if (rc)
 			return rc;
 	}
@@ -494,10 +503,12 @@ static int prepare(struct creation *x, struct err *err)
 	in->spec = x->spec;
 	in->container = x->c;
 	in->no_pivot = o->no_pivot;
+	/* In a user namespace it is the parent that may raise limits, so there must be a moment for it. */
+	in->start = o->start && !in->listed_ns[NS_USER];
 	in->setup = (struct process_setup){
 		.process = p, .stdio = {o->stdio[0], o->stdio[1], o->stdio[2]},
 		.console_socket = o->console_socket, .preserve_fds = o->preserve_fds, .listen_fds = o->listen_fds,
-		.no_new_keyring = o->no_new_keyring, .keyring = x->keyring,
+		.no_new_keyring = o->no_new_keyring, .keyring = x->keyring, .self_limits = in->start,
 	};
 	in->proc_fd = in->setup.proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (in->proc_fd < 0)
@@ -533,13 +544,27 @@ static int finish(struct creation *x, struct err *err)
 	const struct oci_process *p = x->spec->process;
 	int rc = 0;
 
-	if (p)
+	if (p && !x->init.start) {
 		rc = process_rlimits(x->pid, p, err);
-	if (!rc && p)
-		rc = process_scheduling(x->pid, p, err);
-	if (!rc)
-		rc = oci_write_pid_file(x->options->pid_file, x->pid, err);
-	return rc;
+		if (!rc)
+			rc = process_scheduling(x->pid, p, err);
+	}
+	return rc ? rc : oci_write_pid_file(x->options->pid_file, x->pid, err);
+}
+
+static int check_process(const struct creation *x, struct err *err)
+{
+	const struct oci_process *p = x->spec->process;
+	const struct oci_create *o = x->options;
+
+	if (!p)
+		return o->start ? err_set(err, ERR_INVALID, "config.json has no process to start") : 0;
+	if (p->terminal && o->no_console && o->console_socket < 0)
+		return err_set(err, ERR_INVALID,
+			       "config.json: process.terminal: nobody stays to hold the terminal; give --console-socket");
+	if (!p->terminal && o->console_socket >= 0)
+		return err_set(err, ERR_INVALID, "--console-socket is given, but process.terminal is false");
+	return 0;
 }
 
 static int read_and_check(struct creation *x, struct err *err)
@@ -548,6 +573,8 @@ static int read_and_check(struct creation *x, struct err *err)
 
 	if (!rc)
 		rc = read_bundle(x, err);
+	if (!rc)
+		rc = check_process(x, err);
 	if (!rc)
 		rc = plan_namespaces(x, err);
 	return rc;
@@ -622,6 +649,19 @@ static void release(struct creation *x)
 	free(x->keyring);
 }
 
+/* What could not be started is not to be left. */
+static int start_made(struct oci_container **c, struct err *err)
+{
+	int rc = oci_start(*c, err);
+
+	if (rc) {
+		(void)oci_delete(*c, true, NULL); /* the first error is the one to report */
+		oci_kill_child((*c)->state.pid);
+		oci_container_free(take(*c));
+	}
+	return rc;
+}
+
 int oci_create(const struct oci_create *create, struct oci_container **ret, struct err *err)
 {
 	AUTO(oci_container_free) struct oci_container *c = NULL;
@@ -657,5 +697,10 @@ int oci_create(const struct oci_create *create, struct oci_container **ret, stru
 	}
 	c->sync = x.parent_sync;
 	*ret = take(c);
-	return 0;
+	if (x.init.start) {
+		close(fd_take(&(*ret)->sync));
+		oci_poststart(*ret, err);
+		return 0;
+	}
+	return create->start ? start_made(ret, err) : 0;
 }

@@ -37,6 +37,8 @@ struct oci_create {
 	int preserve_fds;	/* fds 3 to 2 + n go to the container */
 	int listen_fds;		/* LISTEN_FDS: fds 3 to 2 + n go too and the variables are set; 0: none */
 	bool start_by_other;	/* make start.sock, so that another process can start it */
+	bool start;		/* start it in the same go: cheaper than oci_start() after; returns as that does */
+	bool no_console;	/* nobody would hold a terminal: ERR_INVALID for process.terminal without console_socket */
 	const char *seccomp_cache; /* directory; NULL: below @root */
 };
 

@@ -332,13 +332,10 @@ void init_main(struct init *init)
 		if (rc && stages[i].run != program)
 			err_wrap(&err, rc, "%s", stages[i].name);
 	}
-	if (!rc) {
+	if (!rc && !init->start) {
 		rc = sync_send(init->sync, SYNC_READY, -1);
-		if (rc)
-			err_sys(&err, -rc, "say that all is ready");
+		rc = rc ? err_sys(&err, -rc, "say that all is ready") : wait_start(init, &err);
 	}
-	if (!rc)
-		rc = wait_start(init, &err);
 	if (!rc && !init->spec->process)
 		rc = err_set(&err, ERR_INVALID, "config.json has no process to start");
 	if (!rc)

@@ -57,6 +57,8 @@ int oci_seccomp_notify(struct oci_container *c, const struct seccomp_spec *secco
  * Follow a started process until it executed its program: forwards seccomp's listener. 0, or why it did not.
  */
 int oci_await_exec(struct oci_container *c, int sync, pid_t pid, struct err *err);
+/* poststart hooks; a failure is left in @err as a warning. */
+void oci_poststart(struct oci_container *c, struct err *err);
 /* Kill and reap a child of ours. */
 void oci_kill_child(pid_t pid);
 /* ERR_INVALID for what is no container id. */
@@ -121,6 +123,7 @@ struct process_setup {
 	int preserve_fds;	/* fds 3 to 2 + n stay open */
 	int listen_fds;
 	bool no_new_keyring;
+	bool self_limits;	/* sets its resource limits and scheduling itself; else the parent did */
 	struct opt_u64 personality;
 	const char *keyring;	/* name */
 };
@@ -164,6 +167,7 @@ struct init {
 	struct ns_set join;	/* by path, what the child joins by itself */
 	bool new_ns[NS_COUNT], listed_ns[NS_COUNT];
 	bool no_pivot;
+	bool start;		/* do not wait for SYNC_START */
 	int proc_fd, root_fd;
 	VEC(int) source_fds;	/* user namespaces: bind sources, opened while we may; parallel to spec->mounts */
 	VEC(int) late_ro;	/* mounts to make read-only at the end */

@@ -75,10 +75,20 @@ int oci_await_exec(struct oci_container *c, int sync, pid_t pid, struct err *err
 	}
 }
 
+/* The specification: warn and go on. */
+void oci_poststart(struct oci_container *c, struct err *err)
+{
+	AUTO(buf_clear) struct buf state = BUF_INIT;
+
+	if (!c->state.poststart.n)
+		return;
+	oci_hook_state(c, OCI_RUNNING, &state);
+	(void)oci_hooks_run("poststart", &c->state.poststart, &state, err);
+}
+
 int oci_start(struct oci_container *c, struct err *err)
 {
 	auto_free char *path = path_join(c->dir, START_SOCKET);
-	AUTO(buf_clear) struct buf state = BUF_INIT;
 	auto_fd int sync = fd_take(&c->sync);
 	int rc;
 
@@ -97,14 +107,9 @@ int oci_start(struct oci_container *c, struct err *err)
 		return err_sys(err, -rc, "start container '%s'", c->state.id);
 	rc = oci_await_exec(c, sync, c->state.pid, err);
 	(void)unlink(path); /* there only when another process was to start it */
-	if (rc)
-		return rc;
-	if (c->state.poststart.n) {
-		/* The specification: warn and go on. */
-		oci_hook_state(c, OCI_RUNNING, &state);
-		(void)oci_hooks_run("poststart", &c->state.poststart, &state, err);
-	}
-	return 0;
+	if (!rc)
+		oci_poststart(c, err);
+	return rc;
 }
 
 /* ---- signals, freezing, limits ------------------------------------------------------------------------------------------- */

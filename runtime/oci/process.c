@@ -417,8 +417,10 @@ int process_exec(const struct process_setup *setup, int (*before_exec)(void *, s
 	char path[PATH_MAX];
 	int rc;
 
-	if (!has_prlimit()) {
+	if (setup->self_limits || !has_prlimit()) {
 		rc = set_rlimits(0, p, err);
+		if (!rc && setup->self_limits)
+			rc = process_scheduling(0, p, err);
 		if (rc)
 			return rc;
 	}
