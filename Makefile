@@ -275,6 +275,7 @@ install: all
 	install -m 644 docs/*.8 $(DESTDIR)$(PREFIX)/share/man/man8/; \
 	install -d $(DESTDIR)$(PREFIX)/share/pouch; \
 	install -m 644 compat/profile.xml $(DESTDIR)$(PREFIX)/share/pouch/; \
+	install -D -m 644 rpm/pouch.bash-completion $(DESTDIR)$(PREFIX)/share/bash-completion/completions/pouch; \
 	[ -e $(DESTDIR)$(SYSCONFDIR)/pouch/config.json ] || echo '{}' >$(DESTDIR)$(SYSCONFDIR)/pouch/config.json
 
 lint: all

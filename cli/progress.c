@@ -99,6 +99,7 @@ static void show_in_place(struct progress *p, const struct api_progress *line, s
 			  bool is_new)
 {
 	AUTO(buf_clear) struct buf out = BUF_INIT;
+	AUTO(buf_clear) struct buf text = BUF_INIT;
 	size_t up = p->rows.n - index;
 	uint32_t rows = 24, columns = 80;
 
@@ -107,10 +108,11 @@ static void show_in_place(struct progress *p, const struct api_progress *line, s
 		return;		/* scrolled out of sight: the cursor cannot get there */
 	if (!is_new)
 		buf_fmt(&out, "\x1b[%zuA", up);
-	buf_fmt(&out, "\x1b[2K\r%s: %s", row->id, line->status);
+	buf_fmt(&text, "%s: %s", row->id, line->status);
 	if (line->progress_detail)
-		add_bar(line->progress_detail, columns, &out);
-	buf_str(&out, "\r\n");
+		add_bar(line->progress_detail, columns, &text);
+	/* A line that wraps would be two, and the cursor would miss. */
+	buf_fmt(&out, "\x1b[2K\r%.*s\r\n", (int)(columns > 1 ? columns - 1 : 1), text.data);
 	if (!is_new && up > 1)
 		buf_fmt(&out, "\x1b[%zuB", up - 1);
 	show(p, &out);
