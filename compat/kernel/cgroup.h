@@ -210,8 +210,6 @@ int cgroup_clone_fd(const struct cgroup *cg);
  * unset fields stay as they are. Devices are replaced as a whole when @res has any.
  */
 int cgroup_apply(struct cgroup *cg, const struct cgroup_resources *res, struct err *err);
-/* Append rules for the devices that every OCI container has (null, zero, full, random, urandom, tty, console, ptmx, pts; any mknod). */
-void cgroup_devices_add_default(struct cgroup_resources *res);
 /* The checks of cgroup_apply() alone, against what this host has; needs no group. */
 int cgroup_check(const struct cgroup_resources *res, struct err *err);
 

@@ -116,33 +116,6 @@ void cgroup_devices_clear(struct cgroup_device_state *state)
 	VEC_FREE(&state->rules);
 }
 
-static void add_default(struct cgroup_resources *res, const char *type, int64_t major, int64_t minor,
-			const char *access)
-{
-	struct cgroup_device *d = VEC_ADD(&res->devices);
-
-	d->allow = true;
-	d->type = xstrdup(type);
-	d->major = (struct opt_i64){true, major};
-	d->minor = (struct opt_i64){true, minor};
-	d->access = xstrdup(access);
-}
-
-void cgroup_devices_add_default(struct cgroup_resources *res)
-{
-	static const struct {
-		int16_t major, minor;
-	} devices[] = {
-		{1, 3}, {1, 5}, {1, 7}, {1, 8}, {1, 9}, /* null, zero, full, random, urandom */
-		{5, 0}, {5, 1}, {5, 2}, {136, -1},	/* tty, console, ptmx, pts */
-	};
-
-	add_default(res, "c", -1, -1, "m");
-	add_default(res, "b", -1, -1, "m");
-	for (size_t i = 0; i < ARRAY_SIZE(devices); i++)
-		add_default(res, "c", devices[i].major, devices[i].minor, "rwm");
-}
-
 /* ---- v1 ----------------------------------------------------------------------------------------------------------------------- */
 
 static void number(char dst[24], int64_t n)
