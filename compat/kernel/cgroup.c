@@ -442,7 +442,7 @@ int cgroup_clone_fd(const struct cgroup *cg)
 {
 	int h = cg->host.unified;
 
-	if (h < 0 || !cg->joined[h] || hidden("clone_into_cgroup"))
+	if (h < 0 || cg->host.mode != CGROUP_V2 || hidden("clone_into_cgroup"))
 		return -1;
 	return open(cg->dirs[h], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }

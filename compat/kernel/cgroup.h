@@ -200,7 +200,7 @@ int cgroup_enter_prepare(const struct cgroup *cg, int ret_fds[CGROUP_MAX_HIERARC
 int cgroup_enter_self(const int *fds, size_t count, struct err *err);
 /*
  * A directory fd (owned) for clone3(CLONE_INTO_CGROUP), 5.7: born in the v2 group, a process spares the grace period which a move costs.
- * -1 when the group is in no v2 tree. Entering by cgroup_enter_self() as well is harmless.
+ * then has nothing to enter. -1 where the v2 tree is not all there is.
  */
 int cgroup_clone_fd(const struct cgroup *cg);
 

@@ -2,6 +2,7 @@
  * ns.c - namespaces
  */
 #include "compat/kernel/ns.h"
+#include "compat/kernel/syscalls.h"
 
 #include <fcntl.h>
 #include <sched.h>
@@ -158,6 +159,15 @@ int ns_join(const struct ns_set *set, unsigned int except, struct err *err)
 pid_t ns_clone(unsigned long flags)
 {
 	long pid = syscall(SYS_clone, flags | SIGCHLD, NULL, NULL, NULL, NULL);
+
+	return pid < 0 ? -errno : (pid_t)pid;
+}
+
+pid_t ns_clone_into(unsigned long flags, int cgroup_fd)
+{
+	struct k_clone_args args = {.flags = flags | K_CLONE_INTO_CGROUP, .exit_signal = SIGCHLD,
+				    .cgroup = (uint64_t)cgroup_fd};
+	long pid = hidden("clone3") ? -1 : syscall(NR_CLONE3, &args, sizeof(args));
 
 	return pid < 0 ? -errno : (pid_t)pid;
 }

@@ -56,6 +56,8 @@ int ns_join(const struct ns_set *set, unsigned int except, struct err *err);
  * (on 2.6.32 that bit stops the child).
  */
 pid_t ns_clone(unsigned long flags);
+/* The same into the cgroup v2 group whose directory is @cgroup_fd, by clone3(CLONE_INTO_CGROUP), 5.7. -errno where that does not work. */
+pid_t ns_clone_into(unsigned long flags, int cgroup_fd);
 
 /* Can this kernel join namespaces of @kind? */
 struct fit ns_join_fit(enum ns_kind kind);

@@ -14,6 +14,7 @@ enum {
 	NR_OPEN_TREE = 428,
 	NR_MOVE_MOUNT = 429,
 	NR_PIDFD_OPEN = 434,
+	NR_CLONE3 = 435,
 	NR_CLOSE_RANGE = 436,
 	NR_MOUNT_SETATTR = 442,
 };
@@ -41,5 +42,12 @@ struct k_mount_attr {
 };
 
 #define K_CLOSE_RANGE_CLOEXEC 4u
+
+/* clone3(2), version 2 of its structure */
+#define K_CLONE_INTO_CGROUP 0x200000000ull
+
+struct k_clone_args {
+	uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup;
+};
 
 #endif

@@ -34,7 +34,7 @@ struct creation {
 	struct init init;
 	char *keyring;
 	int parent_sync;
-	bool made_directory, made_cgroup;
+	bool made_directory, made_cgroup, has_cgroup;
 	pid_t pid;
 };
 
@@ -266,12 +266,41 @@ static void run_child(struct creation *x)
 	init_main(in);
 }
 
+/* Once: on v2 before the first process, which is born in it, else while that process makes its namespaces. */
+static int create_group(struct creation *x, struct err *err)
+{
+	if (!x->c->cg || x->has_cgroup)
+		return 0;
+	x->has_cgroup = true;
+	x->made_cgroup = !cgroup_exists(x->c->cg);
+	return cgroup_create(x->c->cg, err);
+}
+
+/* Born in its group where that is possible: a move costs the kernel's grace period on v2. */
+static pid_t clone_into_group(struct init *in, int group)
+{
+	pid_t pid;
+
+	in->cgroup_born = group >= 0;
+	pid = in->cgroup_born ? ns_clone_into(clone_flags(in), group) : -1;
+	if (pid >= 0)
+		return pid;
+	in->cgroup_born = false;
+	return ns_clone(clone_flags(in));
+}
+
 static int start_child(struct creation *x, struct err *err)
 {
 	struct init *in = &x->init;
-	int own[2] = {-1, -1}, pair[2], rc;
+	auto_fd int into = -1;
+	int own[2] = {-1, -1}, pair[2], rc = 0;
 
-	rc = sync_pair(pair, err);
+	if (in->cg && cgroup_mode(in->cg) == CGROUP_V2) {
+		rc = create_group(x, err);
+		into = rc ? -1 : cgroup_clone_fd(in->cg);
+	}
+	if (!rc)
+		rc = sync_pair(pair, err);
 	if (rc)
 		return rc;
 	x->parent_sync = pair[0];
@@ -281,7 +310,7 @@ static int start_child(struct creation *x, struct err *err)
 		if (in->join.fds[NS_USER] >= 0)
 			x->pid = clone_in_user_ns(in, clone_flags(in), err);
 		else
-			x->pid = ns_clone(clone_flags(in));
+			x->pid = clone_into_group(in, into);
 		if (x->pid == 0)
 			run_child(x);
 		if (x->pid < 0)
@@ -478,12 +507,8 @@ static int open_cgroup(struct creation *x, struct err *err)
 
 static int make_cgroup(struct creation *x, struct err *err)
 {
-	int rc = 0;
+	int rc = create_group(x, err);
 
-	if (x->c->cg) {
-		x->made_cgroup = !cgroup_exists(x->c->cg);
-		rc = cgroup_create(x->c->cg, err);
-	}
 	return rc ? rc : tell(x, SYNC_CGROUP, err);
 }
 

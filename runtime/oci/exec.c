@@ -31,6 +31,8 @@ struct joining {
 	char *keyring;
 	int cgroup_fds[CGROUP_MAX_HIERARCHIES];
 	size_t cgroup_fd_count;
+	int cgroup_into;		/* v2: the group's directory, -1 without */
+	bool cgroup_born;		/* in it since clone() */
 	int root_fd;
 };
 
@@ -55,7 +57,7 @@ static void keep_needed(struct joining *j)
 
 static int enter_cgroup(struct joining *j, struct err *err)
 {
-	int rc = cgroup_enter_self(j->cgroup_fds, j->cgroup_fd_count, err);
+	int rc = j->cgroup_born ? 0 : cgroup_enter_self(j->cgroup_fds, j->cgroup_fd_count, err);
 
 	for (size_t i = 0; i < j->cgroup_fd_count; i++)
 		close(j->cgroup_fds[i]);
@@ -152,6 +154,8 @@ static int prepare_cgroup(struct joining *j, struct err *err)
 		return 0;
 	if (str_empty(j->options->cgroup)) {
 		rc = oci_cgroup_of(j->c, &cg, err);
+		if (!rc)
+			j->cgroup_into = cgroup_clone_fd(cg);
 		return rc ? rc : cgroup_enter_prepare(cg, j->cgroup_fds, &j->cgroup_fd_count, err);
 	} else {
 		auto_free char *path = path_join(j->c->state.cgroup, j->options->cgroup);
@@ -161,6 +165,8 @@ static int prepare_cgroup(struct joining *j, struct err *err)
 		if (!rc && !cgroup_exists(below))
 			rc = err_set(err, ERR_NOT_FOUND, "no cgroup '%s' in container '%s'", j->options->cgroup,
 				     j->c->state.id);
+		if (!rc)
+			j->cgroup_into = cgroup_clone_fd(below);
 		return rc ? rc : cgroup_enter_prepare(below, j->cgroup_fds, &j->cgroup_fd_count, err);
 	}
 }
@@ -217,7 +223,12 @@ static pid_t clone_joined(struct joining *j, struct err *err)
 				: ns_join_one(j->set.fds[kinds[i].kind], kinds[i].kind, err);
 	}
 	if (!rc) {
-		pid = ns_clone(0);
+		j->cgroup_born = j->cgroup_into >= 0;
+		pid = j->cgroup_born ? ns_clone_into(0, j->cgroup_into) : -1;
+		if (pid < 0) {
+			j->cgroup_born = false;
+			pid = ns_clone(0);
+		}
 		if (pid == 0)
 			run_child(j);
 		rc = pid < 0 ? err_sys(err, -pid, "clone") : 0;
@@ -260,6 +271,8 @@ static void release(struct joining *j)
 {
 	for (size_t i = 0; i < j->cgroup_fd_count; i++)
 		close(j->cgroup_fds[i]);
+	if (j->cgroup_into >= 0)
+		close(j->cgroup_into);
 	ns_set_close(&j->set);
 	seccomp_program_clear(&j->seccomp);
 	if (j->setup.proc_fd >= 0)
@@ -270,7 +283,8 @@ static void release(struct joining *j)
 static int start_setns(struct oci_container *c, const struct oci_process *process, const struct oci_exec *options,
 		       pid_t *ret_pid, int *ret_console, struct err *err)
 {
-	struct joining j = {.c = c, .process = process, .options = options, .set = NS_SET_INIT, .setup.proc_fd = -1};
+	struct joining j = {.c = c, .process = process, .options = options, .set = NS_SET_INIT, .setup.proc_fd = -1,
+			    .cgroup_into = -1};
 	struct err ignored = ERR_INIT;
 	int pair[2] = {-1, -1}, console = -1;
 	pid_t pid = -1;

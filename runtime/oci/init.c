@@ -49,7 +49,7 @@ static int enter_cgroup(struct init *init, struct err *err)
 	size_t count = 0;
 	int rc = sync_expect(init->sync, SYNC_CGROUP, err);
 
-	if (!rc && init->cg)
+	if (!rc && init->cg && !init->cgroup_born)
 		rc = cgroup_enter_prepare(init->cg, fds, &count, err);
 	if (!rc)
 		rc = cgroup_enter_self(fds, count, err);

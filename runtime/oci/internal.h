@@ -164,6 +164,7 @@ struct init {
 	int sync;
 	int listen_socket;	/* start.sock, or -1 */
 	struct cgroup *cg;	/* NULL: the host has none */
+	bool cgroup_born;	/* in its group since clone() */
 	struct ns_set join;	/* by path, what the child joins by itself */
 	bool new_ns[NS_COUNT], listed_ns[NS_COUNT];
 	bool no_pivot;
