@@ -31,6 +31,7 @@
 
 #define STRAYS_MS 2000	/* for output of processes that outlive the first, after SIGKILL */
 #define IDLE_MS	  300	/* then memory is given back */
+#define NO_FILES_MS 50	/* between two attempts to accept a connection */
 
 /* ---- memory ------------------------------------------------------------------------------------------------------------ */
 
@@ -128,6 +129,7 @@ static void forget_listener(struct keeper *k)
 
 	if (fd < 0)
 		return;
+	loop_cancel(&k->loop, &k->no_files);
 	loop_del(&k->loop, &k->listener);
 	close(fd);
 	(void)unlink(path);	/* the directory may be gone */
@@ -436,11 +438,22 @@ void keeper_state(struct keeper *k, struct shim_state *ret)
 
 /* ---- opening ----------------------------------------------------------------------------------------------------------- */
 
+static void listen_again(struct loop_timer *timer)
+{
+	struct keeper *k = container_of(timer, struct keeper, no_files);
+
+	loop_set(&k->loop, &k->listener, EPOLLIN);
+}
+
 static void listener_ready(struct loop_source *source, uint32_t events)
 {
 	struct keeper *k = container_of(source, struct keeper, listener);
 	int fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
+	if (fd < 0 && errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
+		loop_set(&k->loop, source, 0);	/* out of fds: the client waits, the container does not */
+		loop_after(&k->loop, &k->no_files, NO_FILES_MS, listen_again);
+	}
 	if (fd >= 0 && conn_open(k, fd))
 		keeper_check(k);
 	not_idle(k);

@@ -200,7 +200,7 @@ struct keeper {
 	bool log_failing;
 	struct shim_exit exit;
 	struct loop_source signals, listener, oom;
-	struct loop_timer grace, orphan, idle;
+	struct loop_timer grace, orphan, idle, no_files;
 	char *scratch;			/* SCRATCH_BYTES for reads, mapped while there is traffic */
 	uint64_t session_count;
 	VEC(struct conn *) conns;

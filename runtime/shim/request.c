@@ -135,26 +135,6 @@ static int handle_close_stdin(struct call *q, struct err *err)
 	return rc;
 }
 
-static int handle_kill(struct call *q, struct err *err)
-{
-	const struct shim_target *t = &q->head.target;
-	struct exec *e;
-
-	if (t->signal < 1 || t->signal >= NSIG)
-		return err_set(err, ERR_INVALID, "no signal has the number %d", t->signal);
-	if (str_empty(t->exec)) {
-		if (q->k->phase != PHASE_CREATED && q->k->phase != PHASE_RUNNING)
-			return err_set(err, ERR_CONFLICT, "container is not running");
-		return q->k->runtime->kill(q->k, t->signal, t->all, err);
-	}
-	e = exec_find(q->k, t->exec);
-	if (!e || !e->running)
-		return err_set(err, ERR_NOT_FOUND, "no such running exec: %s", t->exec);
-	if (kill(e->pid, t->signal) < 0)	/* our child, not yet waited for */
-		return err_sys(err, errno, "signal exec '%s'", t->exec);
-	return 0;
-}
-
 static int set_paused(struct call *q, bool pause, struct err *err)
 {
 	struct shim_event event = {.kind = pause ? SHIM_EVENT_PAUSED : SHIM_EVENT_RESUMED};
@@ -169,6 +149,32 @@ static int set_paused(struct call *q, bool pause, struct err *err)
 		return rc;
 	q->k->paused = pause;
 	keeper_tell(q->k, &event);
+	return 0;
+}
+
+static int handle_kill(struct call *q, struct err *err)
+{
+	const struct shim_target *t = &q->head.target;
+	struct exec *e;
+	int rc;
+
+	if (t->signal < 1 || t->signal >= NSIG)
+		return err_set(err, ERR_INVALID, "no signal has the number %d", t->signal);
+	if (str_empty(t->exec)) {
+		if (q->k->phase != PHASE_CREATED && q->k->phase != PHASE_RUNNING)
+			return err_set(err, ERR_CONFLICT, "container is not running");
+		rc = q->k->runtime->kill(q->k, t->signal, t->all, err);
+		/* A frozen task dies when it is thawed, not before. The runtime may have thawed it already. */
+		if (rc == 0 && t->signal == SIGKILL && q->k->paused)
+			if (set_paused(q, false, err) < 0)
+				q->k->paused = false;
+		return rc;
+	}
+	e = exec_find(q->k, t->exec);
+	if (!e || !e->running)
+		return err_set(err, ERR_NOT_FOUND, "no such running exec: %s", t->exec);
+	if (kill(e->pid, t->signal) < 0)	/* our child, not yet waited for */
+		return err_sys(err, errno, "signal exec '%s'", t->exec);
 	return 0;
 }
 

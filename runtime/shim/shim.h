@@ -82,6 +82,8 @@ int shim_delete(struct shim *shim, struct err *err);
  * pouchd may die: the session goes on. The shim closes the socket at the end (and shuts it down, for the
  * sake of other copies).
  *
+ * Detach keys are those of a terminal; without one the same bytes are data and go to the process.
+ *
  * A client that does not read holds the container back once SHIM_SESSION_QUEUE bytes wait for it, as docker does: nothing is lost,
  * memory is bounded, and the log waits with it.
  */
@@ -95,7 +97,7 @@ struct shim_session;
  */
 int shim_attach(struct shim *shim, const struct shim_attach *attach, int client, const void *sent,
 		size_t sent_len, struct shim_session **ret, struct err *err);
-/* @client -1 with exec->detached. ERR_NOT_FOUND/FORBIDDEN when the program cannot be started: nothing was sent to the client. */
+/* @client -1 and @ret NULL with exec->detached. ERR_NOT_FOUND/FORBIDDEN when the program cannot be started: nothing was sent to the client. */
 int shim_exec(struct shim *shim, const struct shim_exec *exec, int client, const void *sent, size_t sent_len,
 	      pid_t *ret_pid, struct shim_session **ret, struct err *err);
 /* Forget an exec that has ended; its state is in shim_get_state() until then (the oldest of more than 256 go first). */

@@ -255,6 +255,57 @@ static void a_paused_container_stands_still(void **state)
 	box_clear(&b);
 }
 
+static void a_paused_container_can_be_killed(void **state)
+{
+	struct err err = ERR_INIT;
+	struct box b;
+
+	box_init(&b);
+	box_run(&b, "sleep 100");
+	assert_ok(shim_pause(b.shim, &err));
+	assert_ok(shim_kill(b.shim, SIGKILL, false, &err));
+	assert_int_equal(box_wait(&b).exit_code, 137);
+	box_clear(&b);
+}
+
+static void a_full_disk_does_not_stop_the_container(void **state)
+{
+	auto_free char *small = xfmt("%s/small", box_top), *text = NULL, *line;
+	struct err err = ERR_INIT;
+	struct shim_watch *watch;
+	struct shim_event event;
+	struct shim_exit e;
+	struct box b;
+	long last = 0;
+
+	assert_ok(path_mkdirs(small, 0755, &err));
+	if (mount("tmpfs", small, "tmpfs", 0, "size=256k") < 0) {
+		print_message("cannot mount a tmpfs: %s\n", strerror(errno));
+		skip();
+	}
+	box_init(&b);
+	free(b.o.log.path);
+	b.o.log.path = xfmt("%s/json.log", small);
+	box_create(&b, "seq 1 50000; exit 5");
+	assert_ok(shim_watch_open(b.shim, &watch, &err));
+	box_start(&b);
+	e = box_wait(&b);
+	assert_int_equal(e.exit_code, 5);
+	assert_true(e.log_dropped > 40000 && e.log_dropped < 50000);
+	assert_int_equal(shim_watch_next(watch, &event, &err), 1);
+	assert_int_equal(event.kind, SHIM_EVENT_LOG_ERROR);
+	assert_non_null(strstr(event.error, "No space"));
+	json_clear(&shim_event_table, &event);
+	shim_watch_close(watch);
+	text = box_log(&b, true, true, NULL);
+	for (line = text; *line && line[1]; last++)
+		assert_int_equal(strtol(line, &line, 10), last + 1);
+	line = NULL;
+	assert_int_equal(last, 50000 - (long)e.log_dropped);
+	box_clear(&b);
+	(void)umount2(small, MNT_DETACH);
+}
+
 static void limits_change_while_it_runs(void **state)
 {
 	struct err err = ERR_INIT;
@@ -478,6 +529,24 @@ static void a_terminal_has_a_size_and_detach_keys(void **state)
 	assert_int_equal(write(fd, "\x10\x11\x01y\x01x", 6), 6);
 	assert_int_equal(shim_session_wait(s, &err), SHIM_END_DETACHED);
 	shim_session_close(s);
+	close(fd);
+	box_clear(&b);
+}
+
+static void a_terminal_may_be_closed_and_opened_again(void **state)
+{
+	auto_free char *text = NULL;
+	struct box b;
+	int fd;
+
+	box_init(&b);
+	b.o.tty = true;
+	box_create(&b, "exec 0</dev/null 1>/dev/null 2>/dev/null; sleep 0.4; echo back >/dev/pts/0; sleep 0.4; exit 8");
+	fd = attach_client(&b, &all_streams, NULL);
+	box_start(&b);
+	text = read_until(fd, NULL, 5000);
+	assert_string_equal(text, "back\r\n");
+	assert_int_equal(box_wait(&b).exit_code, 8);
 	close(fd);
 	box_clear(&b);
 }
@@ -842,6 +911,53 @@ static void an_unknown_request_is_unsupported(void **state)
 	box_clear(&b);
 }
 
+/* ---- size -------------------------------------------------------------------------------------------------------------- */
+
+static long pss_kib(pid_t pid)
+{
+	auto_free char *path = xfmt("/proc/%d/smaps_rollup", (int)pid);
+	auto_fclose FILE *f = fopen(path, "r");
+	char line[200];
+	long kib = -1;
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "Pss: %ld kB", &kib) == 1)
+			break;
+	return kib;
+}
+
+static void an_idle_shim_is_small(void **state)
+{
+	enum { TARGET_KIB = 250 };
+	auto_free char *built = xstrdup(box_shim), *release = xfmt("%.*s/static/pouch-shim", (int)(strlen(box_shim) - 11), box_shim);
+	struct err err = ERR_INIT;
+	struct shim_state st;
+	struct box b;
+	long kib = -1;
+
+	if (access(release, X_OK) < 0) {
+		print_message("the release build is not there (make static)\n");
+		skip();
+	}
+	snprintf(box_shim, sizeof(box_shim), "%s", release);
+	box_init(&b);
+	box_run(&b, "echo ready; sleep 100");
+	assert_ok(shim_get_state(b.shim, &st, &err));
+	for (int i = 0; i < 50 && (kib < 0 || kib > TARGET_KIB); i++) {
+		usleep(100000);
+		kib = pss_kib(st.shim_pid);
+	}
+	json_clear(&shim_state_table, &st);
+	box_clear(&b);
+	snprintf(box_shim, sizeof(box_shim), "%s", built);
+	if (kib < 0) {
+		print_message("this kernel has no smaps_rollup\n");
+		skip();
+	}
+	print_message("PSS of one shim alone: %ld KiB\n", kib);
+	assert_true(kib <= TARGET_KIB);
+}
+
 /* ---- the daemon dies --------------------------------------------------------------------------------------------------- */
 
 static void assert_log_is_whole(struct box *b, int lines)
@@ -991,6 +1107,8 @@ int main(void)
 		cmocka_unit_test(memory_kills_are_told),
 		cmocka_unit_test(strays_of_a_shared_pid_namespace_are_killed),
 		cmocka_unit_test(a_paused_container_stands_still),
+		cmocka_unit_test(a_paused_container_can_be_killed),
+		cmocka_unit_test(a_full_disk_does_not_stop_the_container),
 		cmocka_unit_test(limits_change_while_it_runs),
 		cmocka_unit_test(a_user_without_rights_may_open_its_stdout),
 		cmocka_unit_test(half_close_ends_stdin_and_all_output_arrives),
@@ -999,6 +1117,7 @@ int main(void)
 		cmocka_unit_test(a_slow_client_loses_nothing),
 		cmocka_unit_test(a_vanished_client_harms_nobody),
 		cmocka_unit_test(a_terminal_has_a_size_and_detach_keys),
+		cmocka_unit_test(a_terminal_may_be_closed_and_opened_again),
 		cmocka_unit_test(bad_detach_keys_are_refused),
 		cmocka_unit_test(keys_are_data_without_a_terminal),
 		cmocka_unit_test(log_and_stream_join_without_a_gap),
@@ -1011,6 +1130,7 @@ int main(void)
 		cmocka_unit_test(a_hundred_execs_at_once),
 		cmocka_unit_test(hostile_bytes_close_the_connection_only),
 		cmocka_unit_test(an_unknown_request_is_unsupported),
+		cmocka_unit_test(an_idle_shim_is_small),
 		cmocka_unit_test(nothing_is_lost_when_the_daemon_is_killed),
 		cmocka_unit_test(runc_is_kept_too),
 		cmocka_unit_test(crun_is_kept_too),
