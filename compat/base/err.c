@@ -116,7 +116,7 @@ int err_wrap(struct err *err, int rc, const char *fmt, ...)
 	char text[ERR_MSG_MAX + 1], inner[ERR_MSG_MAX];
 	va_list ap;
 
-	if (!err)
+	if (!err || rc >= 0)
 		return rc;
 	va_start(ap, fmt);
 	format(text, fmt, ap);
@@ -124,7 +124,7 @@ int err_wrap(struct err *err, int rc, const char *fmt, ...)
 
 	memcpy(inner, err->msg, sizeof(inner));
 	compose(err->msg, text, inner);
-	if (!err->code && rc < 0)
+	if (!err->code)
 		err->code = -rc;
 	return rc;
 }

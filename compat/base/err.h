@@ -47,7 +47,7 @@ int err_sys(struct err *err, int code, const char *fmt, ...) __attribute__((form
 int err_set(struct err *err, enum err_kind kind, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Add context in front ("context: message"). Returns @rc as it was. */
+/* Add context in front ("context: message"), unless @rc is a success. Returns @rc as it was. */
 int err_wrap(struct err *err, int rc, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* The errno that stands for @kind: EINVAL, ENOENT, EEXIST, ... */

@@ -510,5 +510,8 @@ int image_pull(struct image_store *store, const struct image_pull *pull, struct 
 	pthread_cond_destroy(&p.changed);
 	pthread_mutex_destroy(&p.lock);
 	pthread_mutex_destroy(&p.progress_lock);
-	return rc < 0 ? err_wrap(err, rc, "pull '%s'", pull->reference) : 0;
+	/* What was mended on the way is no longer of interest. */
+	if (rc == 0 && err)
+		err_clear(err);
+	return err_wrap(err, rc, "pull '%s'", pull->reference);
 }

@@ -17,6 +17,7 @@
 
 #define TRIES	      5		/* without any progress between */
 #define FIRST_WAIT_MS 500
+#define RENEWALS_MAX  3		/* for one request: others may use up what was just renewed */
 #define SMALL_MAX     (64 * 1024)
 
 struct registry_session {
@@ -153,26 +154,22 @@ static int renew_proof(struct registry_session *s, struct http *h, const char *u
 	return rc;
 }
 
-/* One exchange; a 401 is answered once with a new proof. */
+/* One exchange; a 401 is answered with a new proof. */
 static int ask(struct registry_session *s, struct http *h, struct http_request *q, struct http_response *ret,
 	       struct err *err)
 {
-	auto_free char *proof = current_proof(s);
-	int rc;
+	for (int i = 0;; i++) {
+		auto_free char *proof = current_proof(s);
+		int rc;
 
-	q->authorization = proof;
-	rc = http_do(h, q, ret, NULL, err);
-	if (rc < 0 || ret->status != 401)
-		return rc;
-	rc = renew_proof(s, h, proof, &ret->challenges, err);
-	if (rc < 0)
-		return rc;
-	free(proof);
-	proof = current_proof(s);
-	if (!proof)
-		return 0;	/* the 401 stands */
-	q->authorization = proof;
-	return http_do(h, q, ret, NULL, err);
+		q->authorization = proof;
+		rc = http_do(h, q, ret, NULL, err);
+		if (rc < 0 || ret->status != 401 || (i && !proof) || i == RENEWALS_MAX)
+			return rc;
+		rc = renew_proof(s, h, proof, &ret->challenges, err);
+		if (rc < 0)
+			return rc;
+	}
 }
 
 /* The same with patience. */
@@ -241,6 +238,8 @@ static int find_scheme(struct registry_session *s, struct http *h, struct http_r
 			s->base = take(http);
 			return 0;
 		}
+		if (s->cancel && *s->cancel)
+			return canceled(err);
 		if (tls || i == 3)
 			return rc;
 		rc = wait_ms(s, wait, err);
@@ -422,7 +421,8 @@ int registry_session_blob(struct registry_session *s, struct http *h, const char
 		if (why.kind != ERR_UNAVAILABLE || i == TRIES) {
 			if (err)
 				*err = why;
-			return err_wrap(err, rc, "fetch blob %.12s", digest_hex(digest));
+			/* The sink may leave without words: its owner knows. */
+			return why.code ? err_wrap(err, rc, "fetch blob %.12s", digest_hex(digest)) : rc;
 		}
 		rc = wait_ms(s, r.retry_after_s ? r.retry_after_s * 1000 : wait, err);
 		if (rc < 0)

@@ -170,7 +170,7 @@ struct image_pull {
 };
 
 /*
- * ERR_NOT_FOUND (no such repository, tag or platform), ERR_UNAUTHORIZED, ERR_UNAVAILABLE (no answer after the retries),
+ * ERR_NOT_FOUND (no such repository, tag or platform), ERR_FORBIDDEN (the registry says no), ERR_UNAVAILABLE (no answer after the retries),
  * ERR_INVALID (what came is not what its digest says, or is hostile), ERR_NO_SPACE, ERR_CANCELED. On failure nothing
  * but resumable blobs is left. @ret may be NULL.
  */
