@@ -95,8 +95,8 @@ static struct fit by_setns(const struct backend *b)
 	if (!*can)
 		return fit(FIT_NO, "no kind can be joined: %s", feature_reason(FEATURE_SETNS_NET));
 	if (*cannot)
-		return fit(FIT_FALLBACK, "%s, but not %s", can, cannot);
-	return fit(FIT_NATIVE, "%s", can);
+		return fit(FIT_FALLBACK, "joins %s, but not %s", can, cannot);
+	return fit(FIT_NATIVE, "joins %s", can);
 }
 
 /* ---- the tables: native first, substitutes after ---- */
