@@ -54,8 +54,6 @@ static int layer_sync(void *arg, struct err *err)
 
 int images_open(struct engine *e, struct err *err)
 {
-	/* What the store keeps lives as long as the engine, which lives as long as the process. */
-	struct registry_settings *registry = xcalloc(1, sizeof(*registry));
 	const struct image_layers layers = {
 		.arg = e->storage,
 		.independent = storage_layers_are_independent(e->storage),
@@ -72,11 +70,11 @@ int images_open(struct engine *e, struct err *err)
 		.home = e->home,
 		.layers = &layers,
 		.defaults = &defaults,
-		.registry = registry,
+		.registry = &e->registry,
 	};
 
-	registry->insecure = e->options.insecure_registries;
-	registry->proxy = e->options.image_proxy;
+	e->registry.insecure = e->options.insecure_registries;
+	e->registry.proxy = e->options.image_proxy;
 	return image_store_open(&options, &e->images, err);
 }
 

@@ -9,6 +9,7 @@
 
 #include "runtime/engine/container.h"
 #include "runtime/engine/engine.h"
+#include "runtime/image/registry.h"
 #include "runtime/image/store.h"
 #include "runtime/net/net.h"
 #include "runtime/storage/storage.h"
@@ -21,6 +22,7 @@ struct engine {
 	char boot_id[37];
 
 	struct storage *storage;
+	struct registry_settings registry;	/* the image store keeps it */
 	struct image_store *images;
 	struct net *net;
 	struct volume_store *volumes;
