@@ -109,5 +109,10 @@ int oci_list(const char *root, struct strv *ret, struct err *err);
  * CVE-2019-5736
  */
 int oci_protect_self(char **argv, struct err *err);
+/*
+ * The view of @program that oci_protect_self() would execute, made once by somebody who starts it often: executed as /proc/self/fd/N it
+ * finds itself protected, and all its processes share the view's memory. @ret_fd is O_CLOEXEC and owned.
+ */
+int oci_protected_view(const char *program, int *ret_fd, struct err *err);
 
 #endif

@@ -59,23 +59,23 @@ static bool is_protected(void)
 	return fstat(fd, &st) == 0 && st.st_nlink == 0;
 }
 
-static int by_mount(int *ret)
+static int by_mount(const char *file, int *ret)
 {
 	struct k_mount_attr attr = {.attr_set = K_MOUNT_ATTR_RDONLY | K_MOUNT_ATTR_NODEV};
 	auto_fd int fd = -1;
 
 	if (hidden("mount_setattr"))
 		return -ENOSYS;
-	fd = (int)syscall(NR_OPEN_TREE, AT_FDCWD, SELF, K_OPEN_TREE_CLONE | K_OPEN_TREE_CLOEXEC);
+	fd = (int)syscall(NR_OPEN_TREE, AT_FDCWD, file, K_OPEN_TREE_CLONE | K_OPEN_TREE_CLOEXEC);
 	if (fd < 0 || syscall(NR_MOUNT_SETATTR, fd, "", K_AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
 		return -errno;
 	*ret = fd_take(&fd);
 	return 0;
 }
 
-static int copy(int to)
+static int copy(const char *file, int to)
 {
-	auto_fd int from = open(SELF, O_RDONLY | O_CLOEXEC);
+	auto_fd int from = open(file, O_RDONLY | O_CLOEXEC);
 	struct stat st;
 
 	if (from < 0 || fstat(from, &st) < 0)
@@ -90,7 +90,7 @@ static int copy(int to)
 	return 0;
 }
 
-static int by_memfd(int *ret)
+static int by_memfd(const char *file, int *ret)
 {
 	auto_fd int fd = -1;
 	int rc;
@@ -102,7 +102,7 @@ static int by_memfd(int *ret)
 		fd = (int)syscall(SYS_memfd_create, "pouch", K_MFD_CLOEXEC | K_MFD_ALLOW_SEALING);
 	if (fd < 0)
 		return -errno;
-	rc = copy(fd);
+	rc = copy(file, fd);
 	if (!rc && fcntl(fd, F_ADD_SEALS, SEALS) < 0)
 		rc = -errno;
 	if (!rc)
@@ -110,7 +110,7 @@ static int by_memfd(int *ret)
 	return rc;
 }
 
-static int by_copy(int *ret)
+static int by_copy(const char *file, int *ret)
 {
 	static const char *const directories[] = {"/run", "/var/run", "/tmp"};
 	int rc = -ENOENT;
@@ -128,7 +128,7 @@ static int by_copy(int *ret)
 		}
 		in = open(path, O_RDONLY | O_CLOEXEC);
 		(void)unlink(path); /* it has just been made */
-		rc = file_read(AT_FDCWD, SELF, 256 << 20, &text, NULL);
+		rc = file_read(AT_FDCWD, file, 256 << 20, &text, NULL);
 		if (rc >= 0)
 			rc = fd_write_all(fd, text.data, text.len);
 		if (!rc && (fchmod(fd, 0500) < 0 || in < 0))
@@ -141,15 +141,37 @@ static int by_copy(int *ret)
 	return rc;
 }
 
+static const struct {
+	const char *name;
+	int (*open)(const char *file, int *ret);
+} ways[] = {{"read-only-mount", by_mount}, {"memfd", by_memfd}, {"private-copy", by_copy}};
+
+/* Way @i unless another is forced: 0 and @ret, or -errno. */
+static int open_way(size_t i, const char *file, int *ret)
+{
+	const char *forced = capability_forced_name("protect-runtime");
+
+	if (forced && !str_eq(forced, ways[i].name))
+		return -EOPNOTSUPP;
+	return ways[i].open(file, ret);
+}
+
+int oci_protected_view(const char *program, int *ret_fd, struct err *err)
+{
+	int rc = -EOPNOTSUPP;
+
+	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
+		rc = open_way(i, program, ret_fd);
+		if (!rc)
+			return 0;
+	}
+	return err_sys(err, -rc, "protect '%s' from containers", program);
+}
+
 int oci_protect_self(char **argv, struct err *err)
 {
-	static const struct {
-		const char *name;
-		int (*open)(int *);
-	} ways[] = {{"read-only-mount", by_mount}, {"memfd", by_memfd}, {"private-copy", by_copy}};
-	const char *forced = capability_forced_name("protect-runtime");
 	char path[MOUNT_FD_PATH_SIZE];
-	int rc = 0;
+	int rc = -EOPNOTSUPP;
 
 	if (is_protected()) {
 		/* The kernel named us after an fd. */
@@ -159,9 +181,7 @@ int oci_protect_self(char **argv, struct err *err)
 	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
 		int fd = -1;
 
-		if (forced && !str_eq(forced, ways[i].name))
-			continue;
-		rc = ways[i].open(&fd);
+		rc = open_way(i, SELF, &fd);
 		if (rc)
 			continue;
 		execve(mount_fd_path(fd, path), argv, environ);

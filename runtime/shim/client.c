@@ -16,10 +16,12 @@
 #include "compat/base/proc.h"
 #include "compat/base/str.h"
 #include "compat/base/time.h"
+#include "runtime/oci/container.h"
 #include "runtime/shim/shim.h"
 
 #define ANSWER_TIMEOUT_MS 300000	/* a shim that is silent for so long is broken */
 #define EXIT_FILE_MAX	  65536
+#define FIRST_FREE_FD	  10		/* above those that a shim is given */
 
 /* One connection and the bytes that came over it. */
 struct link {
@@ -208,6 +210,39 @@ static struct shim *shim_new(const char *dir, int fd)
 	return shim;
 }
 
+/*
+ * Where pouch-shim is executed from: a view of the file which containers cannot write, made once for all shims. Else each would make its own
+ * at its start: that costs time and, where it is a copy, memory for each.
+ */
+static struct {
+	pthread_mutex_t lock;
+	char *program;
+	int fd;
+} view = {.lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1};
+
+/* Owned. The program's own path when there is no view. */
+static char *view_path(const char *program)
+{
+	struct err ignored = ERR_INIT;	/* the shim protects itself then, or says why not */
+	char *path;
+	int fd = -1;
+
+	pthread_mutex_lock(&view.lock);
+	if (!str_eq(view.program, program)) {
+		if (view.fd >= 0)
+			close(view.fd);
+		view.fd = -1;
+		str_set(&view.program, program);
+		if (oci_protected_view(program, &fd, &ignored) == 0) {
+			view.fd = fcntl(fd, F_DUPFD_CLOEXEC, FIRST_FREE_FD);
+			close(fd);
+		}
+	}
+	path = view.fd >= 0 ? xfmt("/proc/self/fd/%d", view.fd) : xstrdup(program);
+	pthread_mutex_unlock(&view.lock);
+	return path;
+}
+
 static int write_pid(const char *dir, pid_t pid, struct err *err)
 {
 	auto_free char *path = path_join(dir, "shim.pid");
@@ -221,7 +256,7 @@ static int write_pid(const char *dir, pid_t pid, struct err *err)
 
 int shim_spawn(const struct shim_start *start, struct shim **ret, struct err *err)
 {
-	auto_free char *program = xstrdup(start->program);
+	auto_free char *program = xstrdup(start->program), *path = NULL;
 	auto_free char *sock = path_join(start->dir, "shim.sock");
 	char *argv[] = {(char *)"pouch-shim", (char *)start->id, (char *)start->dir, NULL};
 	int pair[2] = {-1, -1};
@@ -236,12 +271,13 @@ int shim_spawn(const struct shim_start *start, struct shim **ret, struct err *er
 		rc = unix_listen(sock, 0600, &listener, err);
 	if (rc < 0)
 		return rc;
+	path = view_path(program);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
 		rc = err_sys(err, errno, "socketpair for a shim");
 	} else {
 		const struct proc_fd fds[] = {{pair[1], 3}, {listener, 4}};
 		const struct proc_spawn spawn = {
-			.path = program,
+			.path = path,
 			.argv = argv,
 			.env = start->env,
 			.fds = fds,
