@@ -39,7 +39,7 @@ static const struct poptOption global_options[] = {
 };
 
 static const struct cmd *const groups[] = {
-	cmds_run, cmds_exec, cmds_change, cmds_update, cmds_query, cmds_events, cmds_spec,
+	cmds_run, cmds_exec, cmds_change, cmds_update, cmds_query, cmds_events, cmds_spec, cmds_criu,
 };
 
 static const struct cmd *find_command(const char *name)

@@ -132,3 +132,52 @@ it 'updates limits' update_changes_limits
 it 'prints statistics' events_count
 it 'kills all' kill_all_kills_all
 it 'starts processes in a user namespace' user_namespace_exec
+
+checkpoint_needs_criu() {
+	start_sleeper
+	fails 'is not installed' oci --criu "$T/no-criu" checkpoint --image-path "$T/image" "$id"
+	status_is "$id" running
+	fails 'is none of soft' oci checkpoint --manage-cgroups-mode odd "$id"
+	fails 'not supported' oci checkpoint --empty-ns network "$id"
+	remove "$id"
+	fails 'is not installed' oci --criu "$T/no-criu" restore --image-path "$T/image" -b "$bundle" "$id"
+	nothing_of "$id"
+}
+
+checkpoint_and_restore() {
+	needs criu
+	criu check >/dev/null 2>&1 || skip 'criu does not work on this kernel'
+	start_sleeper
+	oci checkpoint --image-path "$T/image" "$id"
+	fails 'does not exist' oci state "$id"
+	oci restore -d --image-path "$T/image" -b "$bundle" "$id" </dev/null >/dev/null
+	status_is "$id" running
+	remove "$id"
+	nothing_of "$id"
+}
+
+a_failed_checkpoint_changes_nothing() {
+	cat >"$T/criu" <<-'END'
+	#!/bin/sh
+	[ "$1" != --version ] || exit 0
+	while [ $# -gt 0 ]; do
+		[ "$1" != --work-dir ] || work=$2
+		[ "$1" != --log-file ] || log=$2
+		shift
+	done
+	echo 'Error (criu/x.c:1): it does not go' >"$work/$log"
+	exit 1
+	END
+	chmod 755 "$T/criu"
+	start_sleeper
+	fails 'criu dump: Error (criu/x.c:1): it does not go' oci --criu "$T/criu" checkpoint --image-path "$T/image" "$id"
+	status_is "$id" running
+	remove "$id"
+	fails 'criu restore: Error (criu/x.c:1): it does not go' oci --criu "$T/criu" restore --work-path "$T/image" --image-path "$T/image" \
+		-b "$bundle" "$id"
+	nothing_of "$id"
+}
+
+it 'refuses checkpoint and restore without criu' checkpoint_needs_criu
+it 'checkpoints and restores' checkpoint_and_restore
+it 'changes nothing when criu fails' a_failed_checkpoint_changes_nothing
