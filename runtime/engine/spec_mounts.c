@@ -111,17 +111,6 @@ static int add_defaults(struct engine *e, struct container *c, struct oci_spec *
 				return rc;
 			continue;
 		}
-		/* A fresh sysfs or mqueue can only be mounted by who owns the namespace that it shows. */
-		if (!strcmp(d->type, "sysfs") &&
-		    (mode_is_host(c->rec.host.network_mode) || mode_container(c->rec.host.network_mode))) {
-			add(spec, d->destination, "bind", "/sys",
-			    c->rec.host.privileged ? "rbind,nosuid,noexec,nodev" : "rbind,nosuid,noexec,nodev,ro");
-			continue;
-		}
-		if (!strcmp(d->type, "mqueue") && mode_is_host(c->rec.host.ipc_mode)) {
-			add(spec, d->destination, "bind", "/dev/mqueue", "rbind,nosuid,noexec,nodev");
-			continue;
-		}
 		m = add(spec, d->destination, d->type, d->source, d->options);
 		if (c->rec.host.privileged && (!strcmp(d->type, "sysfs") || !strcmp(d->type, "cgroup"))) {
 			remove_option(&m->options, "ro");
