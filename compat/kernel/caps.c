@@ -154,12 +154,11 @@ int caps_keep(struct err *err)
 
 static int raise_ambient(uint64_t ambient, struct err *err)
 {
-	if (hidden("ambient_caps") || prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
+	if (hidden("ambient-caps") || prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
 		return 0; /* before 4.3 there are none */
 	for (int cap = 0; ambient && cap <= cap_last(); cap++) {
 		if ((ambient & CAP_BIT(cap)) && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) < 0)
-			return err_sys(err, errno, "raise ambient %s (it must be permitted and inheritable)",
-				       cap_name(cap) ? cap_name(cap) : "capability");
+			return err_sys(err, errno, "raise ambient %s", cap_name(cap) ? cap_name(cap) : "capability");
 	}
 	return 0;
 }
@@ -178,7 +177,7 @@ int caps_apply(const struct caps *caps, struct err *err)
 	if (syscall(SYS_capset, &header, data) < 0)
 		return err_sys(err, errno, "set capabilities (permitted 0x%llx)",
 			       (unsigned long long)(caps->permitted & known));
-	return raise_ambient(caps->ambient & known, err);
+	return raise_ambient(caps->ambient & caps->permitted & caps->inheritable & known, err);
 }
 
 int caps_get(struct caps *ret, struct err *err)

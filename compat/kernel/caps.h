@@ -46,7 +46,10 @@ int caps_tweak(uint64_t base, const struct strv *add, const struct strv *drop, u
 /*
  * Two steps around the change of user: caps_drop_bounding() and caps_keep() while still privileged, then setgroups, setresgid,
  * setresuid, then caps_apply(). What this kernel does not know is ignored; ambient capabilities are ignored where
- * the kernel has none (before 4.3): the first exec of a program without file capabilities then drops them, as it always did there.
+ * the kernel has none (before 4.3): the first exec of a program without file capabilities then drops them, as it always did there. Nor
+ * is one raised that is not permitted and inheritable too, as the kernel demands: runc's own example configuration asks for such.
+ *
+ * Spec: OCI runtime-spec 1.1, config.md#linux-process: what cannot be granted must not make the container fail
  */
 int caps_drop_bounding(uint64_t bounding, struct err *err);
 int caps_keep(struct err *err);

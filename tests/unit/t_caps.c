@@ -91,6 +91,8 @@ static int child(void)
 	struct err err = ERR_INIT;
 
 	caps.permitted = caps.effective = caps.inheritable = caps.ambient = CAP_BIT(CAP_KILL);
+	/* Neither permitted nor inheritable: the kernel would refuse to raise it. */
+	caps.ambient |= CAP_BIT(CAP_CHOWN);
 	if (caps_drop_bounding(caps.bounding, &err) < 0 || caps_keep(&err) < 0 || setresgid(1234, 1234, 1234) < 0 ||
 	    setresuid(1234, 1234, 1234) < 0 || caps_apply(&caps, &err) < 0 || caps_get(&now, &err) < 0)
 		return 10;
