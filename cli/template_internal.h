@@ -91,7 +91,7 @@ struct run {
 	struct value root;
 	VEC(struct variable) variables;
 	VEC(struct json_object *) owned;
-	int depth;
+	int turns;			/* of all ranges */
 };
 
 int template_refuse(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -182,6 +182,8 @@ static int run_turn(struct run *run, const struct node *node, struct value key, 
 		add_variable(run, names->v[names->n - 1], element);
 	rc = run_list(run, &element, node->then, ret);
 	run->variables.n = before;
+	if (!rc && ++run->turns > TEMPLATE_MAX_TURNS)
+		rc = template_refuse(run->err, ":1: ranges over more than %d elements", TEMPLATE_MAX_TURNS);
 	if (!rc && run->out->len > TEMPLATE_MAX_OUTPUT)
 		rc = template_refuse(run->err, "output over %d bytes", TEMPLATE_MAX_OUTPUT);
 	return rc;

@@ -104,8 +104,11 @@ static int port_map_parse(void *member, struct json_object *value, struct err *e
 	if (!json_object_is_type(value, json_type_object))
 		return err_set(err, ERR_INVALID, "must be an object");
 	json_object_object_foreach(value, key, list) {
-		int rc = parse_bindings(api_port_map_entry(map, key), list, err);
+		struct api_port *port = VEC_ADD(map);	/* keys are unique, and the map was empty */
+		int rc;
 
+		port->port = xstrdup(key);
+		rc = parse_bindings(port, list, err);
 		if (rc)
 			return rc;
 	}
@@ -118,7 +121,9 @@ static void port_map_print(const void *member, struct buf *out)
 	const char *sep = "";
 
 	buf_char(out, '{');
-	for (const struct api_port *p = map->v; p < map->v + map->n; p++) {
+	for (size_t i = 0; i < map->n; i++) {
+		const struct api_port *p = &map->v[i];
+
 		buf_str(out, sep);
 		sep = ",";
 		json_print_str(out, p->port, strlen(p->port));

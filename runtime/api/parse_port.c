@@ -58,10 +58,32 @@ static const char *parse_proto(const char *s, size_t *n)
 	return NULL;
 }
 
-static void expose(struct strv *exposed, const char *port)
+/*
+ * Where each port of one protocol stands in a list, counted from 1: a range of all ports would else take billions of
+ * comparisons.
+ */
+struct places {
+	uint32_t at[UINT16_MAX + 1];
+};
+
+static void note_place(struct places *places, const char *port, const char *proto, size_t at)
 {
-	if (!strv_has(exposed, port))
-		strv_add(exposed, port);
+	uint16_t number;
+	size_t n = strcspn(port, "/");
+
+	if (port[n] && str_eq(port + n + 1, proto) && parse_number(port, n, &number) == 0)
+		places->at[number] = (uint32_t)at;
+}
+
+static void expose_all(struct strv *exposed, const struct range *r, const char *proto)
+{
+	auto_free struct places *places = xcalloc(1, sizeof(*places));
+
+	for (size_t i = 0; i < exposed->n; i++)
+		note_place(places, exposed->v[i], proto, i + 1);
+	for (unsigned int port = r->first; port <= r->last; port++)
+		if (!places->at[port])
+			strv_addf(exposed, "%u/%s", port, proto);
 }
 
 int api_parse_expose(const char *spec, struct strv *exposed, struct err *err)
@@ -73,12 +95,7 @@ int api_parse_expose(const char *spec, struct strv *exposed, struct err *err)
 	if (!proto || parse_range(spec, n, &r) < 0 || !r.first)
 		return err_set(err, ERR_INVALID, "invalid port '%s': write PORT[-PORT][/tcp|udp|sctp]",
 			       spec);
-	for (unsigned int port = r.first; port <= r.last; port++) {
-		char text[16];
-
-		(void)str_fmt(text, sizeof(text), "%u/%s", port, proto);
-		expose(exposed, text);
-	}
+	expose_all(exposed, &r, proto);
 	return 0;
 }
 
@@ -140,6 +157,34 @@ static int parse_spec(const char *spec, struct publish *ret)
 	return 0;
 }
 
+static void bind_all(struct api_port_map *map, const struct publish *p)
+{
+	auto_free struct places *places = xcalloc(1, sizeof(*places));
+	bool any_of_range = p->host.first != p->host.last && p->container.first == p->container.last;
+
+	for (size_t i = 0; i < map->n; i++)
+		note_place(places, map->v[i].port, p->proto, i + 1);
+	for (unsigned int port = p->container.first; port <= p->container.last; port++) {
+		struct api_port_binding *binding;
+		struct api_port *entry;
+
+		if (places->at[port]) {
+			entry = &map->v[places->at[port] - 1];
+		} else {
+			entry = VEC_ADD(map);
+			entry->port = xfmt("%u/%s", port, p->proto);
+		}
+		binding = VEC_ADD(&entry->bindings);
+		binding->host_ip = xstrdup(p->ip);
+		if (p->any_host)
+			binding->host_port = xstrdup("");
+		else if (any_of_range)
+			binding->host_port = xfmt("%u-%u", p->host.first, p->host.last);
+		else
+			binding->host_port = xfmt("%u", p->host.first + (port - p->container.first));
+	}
+}
+
 int api_parse_publish(const char *spec, struct strv *exposed, struct api_port_map *bindings,
 		      struct err *err)
 {
@@ -156,16 +201,7 @@ int api_parse_publish(const char *spec, struct strv *exposed, struct api_port_ma
 		return err_set(err, ERR_INVALID,
 			       "invalid port mapping '%s': the ranges differ in length", spec);
 
-	for (unsigned int i = 0; i < count; i++) {
-		char port[16], host[16] = "";
-
-		(void)str_fmt(port, sizeof(port), "%u/%s", p.container.first + i, p.proto);
-		if (!p.any_host && count == 1 && host_count > 1)
-			(void)str_fmt(host, sizeof(host), "%u-%u", p.host.first, p.host.last);
-		else if (!p.any_host)
-			(void)str_fmt(host, sizeof(host), "%u", p.host.first + i);
-		expose(exposed, port);
-		api_port_map_add(bindings, port, p.ip, host);
-	}
+	expose_all(exposed, &p.container, p.proto);
+	bind_all(bindings, &p);
 	return 0;
 }
