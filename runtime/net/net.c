@@ -333,7 +333,11 @@ static int plug(const struct net *net, const struct network *n, const struct net
 	if ((rc = link_get(here, ep->host_if, &link, err)) < 0 ||
 	    (rc = bridge_add_port(ep->bridge, link.index, err)) < 0 || (rc = configure(inside, n, ep, err)) < 0)
 		(void)link_del(here, ep->host_if, &ignored); /* takes its peer with it */
-	else if (ep->ports.n && firewall_has_nat(&net->firewall))
+	if (rc >= 0) {
+		link_settle(ep->host_if);
+		link_settle(ep->bridge); /* its first port gave it its carrier */
+	}
+	if (rc >= 0 && ep->ports.n && firewall_has_nat(&net->firewall))
 		(void)bridge_hairpin(here, ep->host_if, link.index); /* without, only its own port by the host's address fails */
 	return rc;
 }

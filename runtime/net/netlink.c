@@ -373,6 +373,20 @@ int link_set(struct nl_sock *sock, int index, const char *name, const unsigned c
 	return rc < 0 ? err_sys(err, -rc, "change interface %d", index) : 0;
 }
 
+void link_settle(const char *name)
+{
+	/* To ask for the link's state synchronises it: see ethtool_op_get_link() in the kernel. */
+	struct {
+		uint32_t command, data;
+	} get_link = {.command = 0x0a /* ETHTOOL_GLINK */};
+	auto_fd int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq req = {0};
+
+	snprintf(req.ifr_name, sizeof(req.ifr_name), "%.*s", IFNAMSIZ - 1, name);
+	req.ifr_data = (void *)&get_link;
+	(void)ioctl(fd, 0x8946 /* SIOCETHTOOL */, &req); /* without it the first packets are late */
+}
+
 int link_del(struct nl_sock *sock, const char *name, struct err *err)
 {
 	struct ifinfomsg head = {0};

@@ -48,6 +48,11 @@ int link_get(struct nl_sock *sock, const char *name, struct link_info *ret, stru
 /* What is NULL, 0 or negative stays as it is. */
 int link_set(struct nl_sock *sock, int index, const char *name, const unsigned char *mac, int mtu, int up,
 	     struct err *err);
+/*
+ * Make what follows from a link's carrier happen now. The kernel leaves it to a worker which runs once a second at busy times, and until
+ * then an interface that was up before its peer drops what it should send, and a bridge keeps its port closed.
+ */
+void link_settle(const char *name);
 int link_del(struct nl_sock *sock, const char *name, struct err *err);
 /* Names of all links; @cb returns false to stop. */
 int link_each(struct nl_sock *sock, bool (*cb)(void *arg, const char *name, const struct link_info *info), void *arg,

@@ -556,6 +556,35 @@ static void the_proxy_loses_nothing_and_serves_many(void **state)
 	close_net(net);
 }
 
+static void the_first_packet_is_not_late(void **state)
+{
+	struct err err = ERR_INIT;
+	struct net *net;
+
+	NEED_NAMESPACE();
+	net = open_net("first", false);
+	/* Each finds the bridge without a port, as the one container of a host does. */
+	for (int i = 0; i < 4; i++) {
+		AUTO(net_endpoint_clear) struct net_endpoint ep = {0};
+		struct box box = box_start();
+		struct timespec t0;
+		char answer[64];
+		pid_t server = answer_on(&box, "tcp", 80);
+
+		CHECK(attach(net, &box, NULL, &ep, &err));
+		clock_gettime(CLOCK_MONOTONIC, &t0);
+		ask("tcp", "192.168.5.2", 80, answer);
+		assert_string_equal(answer, "192.168.5.1");
+		/* A lost first packet is sent again after one second. */
+		assert_true(ms_since(&t0) < 900);
+		stop(server);
+		box_stop(&box);
+		CHECK(net_detach(net, box.id, &err));
+		reaper_finish(net);
+	}
+	close_net(net);
+}
+
 static void a_port_or_address_in_use_is_a_conflict_and_leaves_nothing(void **state)
 {
 	AUTO(net_endpoint_clear) struct net_endpoint ep = {0};
@@ -921,6 +950,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup(published_ports_work_by_iptables, fresh),
 		cmocka_unit_test_setup(published_ports_work_by_proxy, fresh),
 		cmocka_unit_test_setup(the_proxy_loses_nothing_and_serves_many, fresh),
+		cmocka_unit_test_setup(the_first_packet_is_not_late, fresh),
 		cmocka_unit_test_setup(a_port_or_address_in_use_is_a_conflict_and_leaves_nothing, fresh),
 		cmocka_unit_test_setup(what_a_killed_daemon_left_is_removed, fresh),
 		cmocka_unit_test_setup(endpoints_of_an_earlier_boot_are_forgotten, fresh),
