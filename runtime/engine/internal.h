@@ -33,6 +33,7 @@ struct engine {
 	pthread_mutex_t table_lock;
 	container_vec containers;	/* oldest first */
 
+	atomic_size_t list_bytes;	/* of the longest list so far: what to make room for */
 	atomic_bool stopping;
 	bool can_lower_oom_score;
 };

@@ -218,6 +218,7 @@ int container_list(struct engine *e, const struct container_list *list, struct b
 
 	if (rc >= 0) {
 		table_all(e, &all);
+		(void)buf_room(ret, atomic_load(&e->list_bytes) + 1024);	/* growing step by step is slow with musl */
 		buf_char(ret, '[');
 		VEC_EACH(p, &all) {
 			struct container *c = *p;
@@ -235,6 +236,8 @@ int container_list(struct engine *e, const struct container_list *list, struct b
 			pthread_mutex_unlock(&c->lock);
 		}
 		buf_str(ret, "]\n");
+		if (ret->len > atomic_load(&e->list_bytes))
+			atomic_store(&e->list_bytes, ret->len);
 	}
 	filters_clear(&q.filters);
 	free(q.ancestor_id);
