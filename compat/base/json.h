@@ -91,6 +91,7 @@ struct json_table {
 	size_t key_offset;	/* JSON_OBJMAP: place of the char * key in the element */
 };
 
+/* By the macros below: @name must be a literal. */
 struct json_field {
 	const char *name;
 	enum json_kind type;
@@ -98,19 +99,20 @@ struct json_field {
 	unsigned int flags;		/* enum json_flag */
 	const struct json_table *sub;	/* JSON_OBJ, OBJP, VEC, OBJMAP */
 	const struct json_ops *ops;	/* JSON_CUSTOM */
+	size_t name_len;		/* 0: to be counted */
 };
 
 #define JSON_FIELD(S, member, name, type, flags)                                                   \
 	{                                                                                          \
-		(name), (type), offsetof(S, member), (flags), NULL, NULL                           \
+		(name), (type), offsetof(S, member), (flags), NULL, NULL, sizeof("" name "") - 1   \
 	}
 #define JSON_SUB(S, member, name, type, flags, sub)                                                \
 	{                                                                                          \
-		(name), (type), offsetof(S, member), (flags), (sub), NULL                          \
+		(name), (type), offsetof(S, member), (flags), (sub), NULL, sizeof("" name "") - 1  \
 	}
 #define JSON_OPS(S, member, name, flags, ops)                                                      \
 	{                                                                                          \
-		(name), JSON_CUSTOM, offsetof(S, member), (flags), NULL, (ops)                     \
+		(name), JSON_CUSTOM, offsetof(S, member), (flags), NULL, (ops), sizeof("" name "") - 1 \
 	}
 #define JSON_TABLE(name, S, fields)                                                                \
 	{                                                                                          \

@@ -17,6 +17,23 @@ struct printer {
 	int depth;
 };
 
+/* Most pieces are shorter than what a call of memcpy() costs, with musl above all. */
+static inline void copy_short(char *to, const char *from, size_t len)
+{
+	if (len > 16) {
+		memcpy(to, from, len);
+	} else if (len >= 8) {
+		memcpy(to, from, 8);
+		memcpy(to + len - 8, from + len - 8, 8);
+	} else if (len >= 4) {
+		memcpy(to, from, 4);
+		memcpy(to + len - 4, from + len - 4, 4);
+	} else {
+		while (len--)
+			*to++ = *from++;
+	}
+}
+
 /* buf_add() without its call where there is room, which is nearly always. */
 static inline void put(struct buf *out, const void *data, size_t len)
 {
@@ -24,7 +41,7 @@ static inline void put(struct buf *out, const void *data, size_t len)
 		buf_add(out, data, len);
 		return;
 	}
-	memcpy(out->data + out->len, data, len);
+	copy_short(out->data + out->len, data, len);
 	out->len += len;
 	out->data[out->len] = '\0';
 }
@@ -99,35 +116,39 @@ static inline bool is_plain8(const unsigned char *p)
 	return !((v | (v - ones * 0x20) | (quote - ones) | (slash - ones)) & high);
 }
 
+/* Looking at the bytes and copying them are one pass. @out has room for the rest of the string at any time. */
 void json_print_str(struct buf *out, const char *s, size_t len)
 {
-	const unsigned char *p = (const unsigned char *)s, *end = p + len, *run = p;
+	const unsigned char *p = (const unsigned char *)s, *end = p + len;
+	char *to = buf_room(out, len + 2);
 
-	(void)buf_room(out, len + 2);
-	put_char(out, '"');
+	*to++ = '"';
 	while (p < end) {
 		size_t n;
 
-		while (end - p >= 8 && is_plain8(p))
-			p += 8;
+		for (; end - p >= 8 && is_plain8(p); p += 8, to += 8)
+			memcpy(to, p, 8);
 		while (p < end && byte_class[*p] == PLAIN)
-			p++;
+			*to++ = (char)*p++;
 		if (p == end)
 			break;
 		n = byte_class[*p] == HIGH ? utf8_len(p, (size_t)(end - p)) : 0;
 		if (n) {
-			p += n;
+			for (; n; n--)
+				*to++ = (char)*p++;
 			continue;
 		}
-		put(out, run, (size_t)(p - run));
+		out->len = (size_t)(to - out->data);
 		if (byte_class[*p] == HIGH)
 			put(out, "\xef\xbf\xbd", 3);
 		else
 			print_escape(out, *p);
-		run = ++p;
+		p++;
+		to = buf_room(out, (size_t)(end - p) + 1);
 	}
-	put(out, run, (size_t)(p - run));
-	put_char(out, '"');
+	*to++ = '"';
+	*to = '\0';
+	out->len = (size_t)(to - out->data);
 }
 
 static void print_string(struct buf *out, const char *s)
@@ -365,7 +386,7 @@ static void print_object(struct printer *p, const struct json_table *table, cons
 			continue;
 		next(p, &first);
 		put_char(p->out, '"');
-		put(p->out, f->name, strlen(f->name));
+		put(p->out, f->name, f->name_len ? f->name_len : strlen(f->name));
 		put(p->out, "\": ", 2 + !!(p->flags & JSON_PRINT_PRETTY));
 		if (empty)
 			put(p->out, "null", 4);
