@@ -542,7 +542,7 @@ static void the_proxy_loses_nothing_and_serves_many(void **state)
 	close(fd);
 
 	for (int i = 0; i < CLIENTS; i++) {
-		char word[8], got[8] = {0};
+		char word[16], got[16] = {0};
 
 		snprintf(word, sizeof(word), "c%d", i);
 		assert_int_equal(write(clients[i], word, sizeof(word)), sizeof(word));
