@@ -14,7 +14,7 @@ numbered() {
 survives_kills() {
 	# 20 bursts of 5000 lines, with the daemon killed four times between and under them
 	pouch run -d --name storm busybox sh -c 'i=0; while [ $i -lt 20 ]; do seq $((i * 5000 + 1)) $((i * 5000 + 5000)); i=$((i + 1)); sleep 0.1; done'
-	for kill in 1 2 3 4; do
+	for _ in 1 2 3 4; do
 		sleep 0.3
 		pouchd_kill9
 		pouchd_start
