@@ -66,7 +66,7 @@ int log_config_attrs(const struct strmap *opts, const struct log_subject *subjec
 struct log_writer;
 
 struct log_counts {
-	uint64_t records, bytes;	/* written, as the container wrote them */
+	uint64_t records, bytes;	/* in the log's files; bytes as they stand there */
 	uint64_t dropped_records, dropped_bytes;	/* lost to a full or failing disk */
 	uint64_t errors;		/* failed writes and rotations */
 	int last_error;			/* errno of the last failure; 0 after a success */

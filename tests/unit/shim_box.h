@@ -42,7 +42,7 @@ struct box {
 };
 
 /* Why these tests cannot run here, or NULL. */
-static const char *box_setup(void)
+static inline const char *box_setup(void)
 {
 	const char *build = getenv("POUCH_BUILD");
 	struct err err = ERR_INIT;
@@ -77,7 +77,7 @@ static const char *box_setup(void)
 }
 
 /* Of a failed test the shim may still live: SIGTERM makes it end its container. */
-static void box_end_strays(void)
+static inline void box_end_strays(void)
 {
 	auto_closedir DIR *dir = opendir(box_top);
 	struct dirent *entry;
@@ -99,7 +99,7 @@ static void box_end_strays(void)
 	}
 }
 
-static void box_teardown(void)
+static inline void box_teardown(void)
 {
 	struct err err = ERR_INIT;
 	glob_t groups = {0};
@@ -114,7 +114,7 @@ static void box_teardown(void)
 	globfree(&groups);
 }
 
-static void box_init(struct box *b)
+static inline void box_init(struct box *b)
 {
 	struct err err = ERR_INIT;
 
@@ -131,7 +131,7 @@ static void box_init(struct box *b)
 	b->o.log.path = xfmt("%s/json.log", b->dir);
 }
 
-static void box_config(struct box *b, const char *script)
+static inline void box_config(struct box *b, const char *script)
 {
 	AUTO(buf_clear) struct buf text = BUF_INIT;
 	auto_free char *path = xfmt("%s/config.json", b->dir);
@@ -152,7 +152,7 @@ static void box_config(struct box *b, const char *script)
 	assert_ok(file_write(AT_FDCWD, path, text.data, text.len, 0600, &err));
 }
 
-static void box_spawn(struct box *b)
+static inline void box_spawn(struct box *b)
 {
 	const struct shim_start start = {.program = box_shim, .dir = b->dir, .id = b->id};
 	struct err err = ERR_INIT;
@@ -160,7 +160,7 @@ static void box_spawn(struct box *b)
 	assert_ok(shim_spawn(&start, &b->shim, &err));
 }
 
-static void box_create(struct box *b, const char *script)
+static inline void box_create(struct box *b, const char *script)
 {
 	struct err err = ERR_INIT;
 
@@ -170,21 +170,21 @@ static void box_create(struct box *b, const char *script)
 	assert_true(b->pid > 0);
 }
 
-static void box_start(struct box *b)
+static inline void box_start(struct box *b)
 {
 	struct err err = ERR_INIT;
 
 	assert_ok(shim_start(b->shim, &err));
 }
 
-static void box_run(struct box *b, const char *script)
+static inline void box_run(struct box *b, const char *script)
 {
 	box_create(b, script);
 	box_start(b);
 }
 
 /* Wait for exit.json. */
-static struct shim_exit box_wait(struct box *b)
+static inline struct shim_exit box_wait(struct box *b)
 {
 	struct shim_exit e = {0};
 	struct err err = ERR_INIT;
@@ -198,7 +198,7 @@ static struct shim_exit box_wait(struct box *b)
 	return e;
 }
 
-static void box_clear(struct box *b)
+static inline void box_clear(struct box *b)
 {
 	struct err err = ERR_INIT;
 
@@ -213,7 +213,7 @@ static void box_clear(struct box *b)
 }
 
 /* Did nothing of the container stay? */
-static void assert_box_left_nothing(struct box *b)
+static inline void assert_box_left_nothing(struct box *b)
 {
 	auto_free char *state = xfmt("%s/oci/%s", box_top, b->id);
 	auto_free char *group = xfmt("/sys/fs/cgroup/memory/pouch-shim-test/%s", b->id);
@@ -226,7 +226,7 @@ static void assert_box_left_nothing(struct box *b)
 }
 
 /* All of @fd until its end or @ms pass without news. NUL-terminated; owned. */
-static char *read_until(int fd, const char *needle, int ms)
+static inline char *read_until(int fd, const char *needle, int ms)
 {
 	struct buf b = BUF_INIT;
 
@@ -248,7 +248,7 @@ static char *read_until(int fd, const char *needle, int ms)
 }
 
 /* Take docker's frames apart: text of one stream. Owned. */
-static char *unframe(const char *data, size_t len, int stream)
+static inline char *unframe(const char *data, size_t len, int stream)
 {
 	struct buf b = BUF_INIT;
 
@@ -268,7 +268,7 @@ static char *unframe(const char *data, size_t len, int stream)
 }
 
 /* The whole log as text. Owned. */
-static char *box_log(struct box *b, bool want_stdout, bool want_stderr, size_t *ret_len)
+static inline char *box_log(struct box *b, bool want_stdout, bool want_stderr, size_t *ret_len)
 {
 	const struct log_read_options o = {
 		.path = b->o.log.path,
@@ -289,6 +289,93 @@ static char *box_log(struct box *b, bool want_stdout, bool want_stderr, size_t *
 	if (ret_len)
 		*ret_len = out.len;
 	return buf_take(&out);
+}
+
+/* ---- sessions and execs ------------------------------------------------------------------------------------------------ */
+
+/* Our end of a client's connection; the other goes to the shim. */
+static inline int attach_client(struct box *b, const struct shim_attach *a, struct shim_session **ret)
+{
+	struct err err = ERR_INIT;
+	int pair[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	assert_ok(shim_attach(b->shim, a, pair[1], NULL, 0, ret, &err));
+	close(pair[1]);
+	return pair[0];
+}
+
+static const struct shim_attach all_streams __attribute__((unused)) = {.want_stdin = true, .want_stdout = true, .want_stderr = true};
+
+static inline size_t read_all(int fd, char **ret)
+{
+	struct buf b = BUF_INIT;
+	ssize_t n;
+
+	while ((n = read(fd, buf_room(&b, 65536), 65536)) > 0)
+		b.len += (size_t)n;
+	*ret = xrealloc(b.data, b.len + 1);
+	(*ret)[b.len] = '\0';
+	return b.len;
+}
+
+static inline char *process_json(const char *script)
+{
+	struct buf b = BUF_INIT;
+
+	buf_str(&b, "{\"user\":{\"uid\":0,\"gid\":0},\"cwd\":\"/\",\"env\":[\"PATH=/bin\"],\"args\":[\"sh\",\"-c\",");
+	json_print_str(&b, script, strlen(script));
+	buf_str(&b, "]}");
+	return buf_take(&b);
+}
+
+static inline int exec_state(struct box *b, const char *id, bool *running)
+{
+	struct err err = ERR_INIT;
+	struct shim_state st;
+	int code = -1;
+
+	assert_ok(shim_get_state(b->shim, &st, &err));
+	*running = false;
+	VEC_EACH(e, &st.execs) {
+		if (!str_eq(e->id, id))
+			continue;
+		code = e->exit_code;
+		*running = e->running;
+	}
+	json_clear(&shim_state_table, &st);
+	return code;
+}
+
+static inline int exec_code(struct box *b, const char *id)
+{
+	bool running = true;
+	int code = -1;
+
+	for (int i = 0; i < 500 && running; i++) {
+		code = exec_state(b, id, &running);
+		if (running)
+			usleep(10000);
+	}
+	assert_false(running);
+	return code;
+}
+
+static inline int exec_start(struct box *b, struct shim_exec *e, const char *script, struct shim_session **ret)
+{
+	struct err err = ERR_INIT;
+	int pair[2] = {-1, -1};
+	pid_t pid;
+
+	e->process = process_json(script);
+	if (!e->detached)
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	assert_ok(shim_exec(b->shim, e, pair[1], NULL, 0, &pid, ret, &err));
+	assert_true(pid > 0);
+	free(e->process);
+	if (pair[1] >= 0)
+		close(pair[1]);
+	return pair[0];
 }
 
 #endif
