@@ -220,7 +220,6 @@ static int standard_fds(struct init *init, struct err *err)
 
 static int inside(struct init *init, struct err *err)
 {
-	umask(022);
 	return process_reopen_null(err);
 }
 
@@ -324,6 +323,7 @@ void init_main(struct init *init)
 	int rc = 0;
 
 	init->root_fd = -1;
+	umask(022);	/* what is made in the root file system does not depend on the caller's */
 	if (init->join.fds[NS_PID] >= 0)
 		(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	for (size_t i = 0; i < ARRAY_SIZE(stages) && !rc; i++) {

@@ -70,18 +70,35 @@ int init_rootfs(struct init *init, struct err *err)
 
 /* ---- places -------------------------------------------------------------------------------------------------------------- */
 
-/* Open what @path is in the root file system; make it, and what leads to it, where there is nothing. */
-static int open_place(int root_fd, const char *path, bool directory, int *ret_fd, struct err *err)
+/* The usual case: only the last directory is missing. -errno where it takes more. */
+static int make_last(int root_fd, const char *path, int *ret_fd)
+{
+	const char *name = path_base(path);
+	auto_free char *parent = xstrndup(path, (size_t)(name - path));
+	auto_fd int fd = -1;
+	int rc;
+
+	if (!*name || str_eq(name, ".") || str_eq(name, ".."))
+		return -EINVAL;
+	rc = path_open_in(root_fd, *parent ? parent : "/", mount_path_flags() | O_DIRECTORY, 0, &fd, NULL);
+	if (rc)
+		return rc;
+	if (mkdirat(fd, name, 0755) < 0)
+		return -errno;
+	*ret_fd = openat(fd, name, mount_path_flags() | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return *ret_fd < 0 ? -errno : 0;
+}
+
+/* Make what @path names in the root file system, and what leads to it. */
+static int make_place(int root_fd, const char *path, bool directory, int *ret_fd, struct err *err)
 {
 	auto_free char *real = NULL;
 	auto_free char *name = NULL;
 	auto_fd int parent = -1;
-	int rc = path_open_in(root_fd, path, mount_path_flags(), 0, ret_fd, NULL);
+	int rc;
 
-	if (!rc)
+	if (directory && make_last(root_fd, path, ret_fd) == 0)
 		return 0;
-	if (rc != -ENOENT)
-		return err_sys(err, -rc, "open '%s'", path);
 	/* A link to nowhere is followed to where it points inside the root. */
 	rc = path_resolve_in(root_fd, path, &real, NULL);
 	if (directory)
@@ -91,6 +108,18 @@ static int open_place(int root_fd, const char *path, bool directory, int *ret_fd
 		return rc;
 	*ret_fd = openat(parent, name, O_RDONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0644);
 	return *ret_fd < 0 ? err_sys(err, errno, "create '%s'", path) : 0;
+}
+
+static int open_place(int root_fd, const char *path, bool directory, int *ret_fd, bool *ret_existed, struct err *err)
+{
+	int rc = path_open_in(root_fd, path, mount_path_flags(), 0, ret_fd, NULL);
+
+	*ret_existed = !rc;
+	if (!rc)
+		return 0;
+	if (rc != -ENOENT)
+		return err_sys(err, -rc, "open '%s'", path);
+	return make_place(root_fd, path, directory, ret_fd, err);
 }
 
 /* proc and sysfs carry what masks and labels rely on: where a link points is not good enough. CVE-2019-19921 */
@@ -236,9 +265,7 @@ static int mount_one(struct job *job, size_t index, struct err *err)
 	if (str_eq(m->type, "cgroup") || str_eq(m->type, "cgroup2"))
 		return init_cgroup_mount(init, m, err);
 	job->place = (struct mount_place){init->root_fd, m->destination, -1};
-	existed = path_open_in(init->root_fd, m->destination, mount_path_flags(), 0, &job->place.fd, NULL) == 0;
-	if (!existed)
-		rc = open_place(init->root_fd, m->destination, !file, &job->place.fd, err);
+	rc = open_place(init->root_fd, m->destination, !file, &job->place.fd, &existed, err);
 	if (rc)
 		return rc;
 	/* Devices and what is mounted below still have to go in there. */
@@ -277,7 +304,9 @@ int init_mounts(struct init *init, struct err *err)
 
 static int place_below(struct init *init, const char *path, int *ret_fd, struct err *err)
 {
-	return open_place(init->root_fd, path, true, ret_fd, err);
+	bool existed;
+
+	return open_place(init->root_fd, path, true, ret_fd, &existed, err);
 }
 
 static int mount_group(struct init *init, const struct cgroup_mount *g, const char *path,

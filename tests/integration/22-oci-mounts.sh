@@ -154,6 +154,13 @@ cgroups_are_shown() {
 	is 1 "$(run_sh 'cat /sys/fs/cgroup/memory/cgroup.procs' | head -n 1)"
 }
 
+made_directories_ignore_the_umask() {
+	rm -rf "$bundle/rootfs/umask"
+	mounts='{"destination":"/umask/dir","type":"tmpfs","source":"tmpfs"}'
+	(umask 077; run_sh true)
+	is '755 755' "$(stat -c %a "$bundle/rootfs/umask" "$bundle/rootfs/umask/dir" | tr '\n' ' ' | sed 's/ $//')"
+}
+
 propagation_is_as_asked() {
 	mkdir -p "$T/shared"
 	mount -t tmpfs s "$T/shared"
@@ -200,6 +207,7 @@ it 'makes devices' devices_are_there
 it 'denies devices that are not listed' devices_are_denied
 it 'works without pivot_root' works_without_pivot_root
 it 'shows the control groups' cgroups_are_shown
+it 'makes directories whatever the umask is' made_directories_ignore_the_umask
 it 'sets propagation' propagation_is_as_asked
 it 'shows no mount on the host' nothing_is_seen_outside
 it 'refuses id-mapped mounts' idmapped_mounts_are_refused

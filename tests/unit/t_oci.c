@@ -125,7 +125,7 @@ static int set_up(void **state)
 	snprintf(id, sizeof(id), "t-oci-%d", getpid());
 	snprintf(command, sizeof(command),
 		 "mkdir -p %s/rootfs/bin && cd %s/rootfs && mkdir proc sys dev tmp && cp /bin/busybox bin && "
-		 "for a in sh sleep cat stty echo; do ln -s busybox bin/$a; done", bundle, bundle);
+		 "for a in sh sleep cat stty echo mkdir tty; do ln -s busybox bin/$a; done", bundle, bundle);
 	return system(command);
 }
 
@@ -380,6 +380,46 @@ static void exec_says_what_is_missing(void **state)
 	wait_for(oci_container_pid(c));
 }
 
+/* linux.seccomp.listenerPath: the one who answers for the kernel gets the fd and knows whose it is. */
+static void a_seccomp_listener_gets_its_fd(void **state)
+{
+	AUTO(oci_container_free) struct oci_container *c = NULL;
+	struct oci_create how = creation();
+	struct err err = ERR_INIT;
+	auto_free char *path = path_join(bundle, "config.json");
+	auto_free char *socket_path = path_join(dir, "listener");
+	AUTO(buf_clear) struct buf b = BUF_INIT;
+	auto_fd int listener = -1;
+	auto_fd int connection = -1;
+	char text[4096] = "";
+	int notify = -1;
+	size_t count = 1;
+
+	config(false, "mkdir /tmp/x 2>/dev/null; exit $?");
+	assert_true(file_read(AT_FDCWD, path, 1 << 20, &b, &err) >= 0);
+	b.len -= 2;	/* "}}" */
+	buf_fmt(&b, ",\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"listenerPath\":\"%s\",\"listenerMetadata\":\"m\","
+		"\"syscalls\":[{\"names\":[\"mkdir\"],\"action\":\"SCMP_ACT_NOTIFY\"}]}}}", socket_path);
+	assert_ok(file_write(AT_FDCWD, path, b.data, b.len, 0600, &err));
+	if (access("/proc/sys/kernel/seccomp/actions_avail", F_OK)) {
+		print_message("this kernel has no seccomp notices\n");
+		skip();
+	}
+	assert_ok(unix_listen(socket_path, 0600, &listener, &err));
+	how.start = true;
+	assert_ok(oci_create(&how, &c, &err));
+	connection = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	assert_true(fd_recv(connection, text, sizeof(text) - 1, &notify, &count) > 0);
+	assert_int_equal(count, 1);
+	assert_non_null(strstr(text, "\"fds\":[\"seccompFd\"]"));
+	assert_non_null(strstr(text, "\"metadata\":\"m\""));
+	assert_non_null(strstr(text, id));
+	/* Nobody answers: the call fails. */
+	close(notify);
+	assert_int_not_equal(wait_for(oci_container_pid(c)), 0);
+	assert_ok(oci_delete(c, false, &err));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -392,6 +432,7 @@ int main(void)
 		cmocka_unit_test(it_is_found_again),
 		cmocka_unit_test(a_failure_leaves_no_fd_and_no_child),
 		cmocka_unit_test(exec_says_what_is_missing),
+		cmocka_unit_test(a_seccomp_listener_gets_its_fd),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
