@@ -238,12 +238,10 @@ static const struct option compat_rows[] = {
 #undef O
 
 /* From the daemon; without one this program looks itself. */
-static int get_report(struct cli *cli, struct compat_report *ret, bool *ret_own, struct err *err)
+static int get_report(struct cli *cli, struct compat_report *ret, struct err *refused, struct err *err)
 {
-	struct err refused = ERR_INIT;
-	int rc = cli_get(cli, "/compat", &compat_report_table, ret, &refused);
+	int rc = cli_get(cli, "/compat", &compat_report_table, ret, refused);
 
-	*ret_own = rc < 0;
 	if (rc >= 0)
 		return 0;
 	rc = compat_init(&(const struct compat_options){.no_cache = true}, err);
@@ -272,17 +270,18 @@ static int print_report(const struct compat_report *report, const struct compat_
 
 static int run_compat(struct cli *cli, void *options, struct strv *args, struct err *err)
 {
-	static const char note[] =
-		"pouchd does not answer: this program has probed the host itself\n";
 	const struct compat_command *o = options;
 	struct compat_report report = {0};
-	bool own;
-	int rc = get_report(cli, &report, &own, err);
+	struct err refused = ERR_INIT;
+	int rc = get_report(cli, &report, &refused, err);
 
 	if (rc < 0)
 		return err_wrap(err, rc, "failed to probe this host");
-	if (own)
-		(void)fd_write_all(STDERR_FILENO, note, sizeof(note) - 1); /* a remark, no more */
+	if (refused.code) {
+		auto_free char *note = xfmt("%s.\nSo this program has probed the host itself:\n", refused.msg);
+
+		(void)fd_write_all(STDERR_FILENO, note, strlen(note)); /* a remark, no more */
+	}
 	rc = print_report(&report, o, err);
 	json_clear(&compat_report_table, &report);
 	return rc;
