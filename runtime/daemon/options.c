@@ -415,8 +415,6 @@ int options_reload(struct daemon_options *o, struct err *err)
 			o->labels = fresh.labels;
 			fresh.labels = old;
 		}
-		if (!strv_has(&o->given, "image-proxy"))
-			str_set(&o->image_proxy, fresh.image_proxy);
 		if (!strv_has(&o->given, "debug"))
 			o->debug = fresh.debug;
 		pthread_mutex_unlock(&o->lock);

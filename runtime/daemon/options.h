@@ -39,7 +39,7 @@ struct daemon_options {
 	bool debug, version;
 
 	struct strv given;		/* long names that the command line had */
-	pthread_mutex_t lock;		/* labels, image_proxy: changed by options_reload() and POST /daemon/update */
+	pthread_mutex_t lock;		/* labels, debug: changed by options_reload() and POST /daemon/update */
 };
 
 /*
@@ -49,7 +49,7 @@ struct daemon_options {
 int options_read(int argc, const char **argv, struct daemon_options *ret, struct err *err);
 void options_clear(struct daemon_options *o);
 
-/* Read the file again and take over what may change while running: labels, image proxy, debug. */
+/* Read the file again and take over what may change while running: labels and debug. */
 int options_reload(struct daemon_options *o, struct err *err);
 
 /* One configuration file's text, for options_read() and its tests. */

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include "compat/base/path.h"
@@ -25,28 +24,34 @@ bool spec_wants_init(const struct container_record *r)
 	       ((r->config.rich || r->host.rich) && str_empty(r->config.rich_mode) && str_empty(r->host.rich_mode));
 }
 
-static bool has_env(const struct strv *env, const char *key)
+/* A later value of a variable takes the place of an earlier one: programs read the first that they find. */
+static void env_set(struct strv *env, const char *entry)
 {
-	size_t len = strlen(key);
+	size_t len = strcspn(entry, "=") + 1;
 
 	STRV_EACH(v, env) {
-		if (!strncmp(*v, key, len) && (*v)[len] == '=')
-			return true;
+		if (!strncmp(*v, entry, len)) {
+			str_set(v, entry);
+			return;
+		}
 	}
-	return false;
+	strv_add(env, entry);
 }
 
-static void add_env(struct strv *env, const struct container_record *r, const char *hostname, const char *home)
+static void env_set_all(struct strv *env, const struct strv *from)
 {
-	if (!has_env(&r->config.env, "PATH"))
-		strv_add(env, PATH_DEFAULT);
-	if (hostname)
-		strv_addf(env, "HOSTNAME=%s", hostname);
-	if (r->config.tty && !has_env(&r->config.env, "TERM"))
+	STRV_EACH(v, from)
+		env_set(env, *v);
+}
+
+static void add_env(struct strv *env, const struct container_record *r, bool tty, const char *home)
+{
+	strv_add(env, PATH_DEFAULT);
+	strv_addf(env, "HOSTNAME=%s", r->config.hostname);
+	if (tty)
 		strv_add(env, "TERM=xterm");
-	strv_add_all(env, &r->config.env);
-	if (!has_env(&r->config.env, "HOME"))
-		strv_addf(env, "HOME=%s", home ? home : "/");
+	strv_addf(env, "HOME=%s", home ? home : "/");
+	env_set_all(env, &r->config.env);
 }
 
 static void add_rlimits(struct oci_process *p, const struct container_record *r)
@@ -88,7 +93,7 @@ static int process(struct container *c, const char *rootfs, struct oci_spec *spe
 	}
 	strv_add(&p->args, r->path);
 	strv_add_all(&p->args, &r->args);
-	add_env(&p->env, r, r->config.hostname, home);
+	add_env(&p->env, r, r->config.tty, home);
 	str_set(&p->cwd, str_empty(r->config.working_dir) ? "/" : r->config.working_dir);
 	p->terminal = r->config.tty;
 	if (p->terminal && api_console_size(r->host.console_size, &rows, &cols) == 0 && rows && cols) {
@@ -198,10 +203,8 @@ int spec_exec_process(struct engine *e, struct container *c, const struct api_ex
 
 	strv_add_all(&ret->args, &create->cmd);
 	ret->terminal = create->tty;
-	add_env(&ret->env, r, r->config.hostname, home);
-	if (create->tty && !r->config.tty)
-		strv_add(&ret->env, "TERM=xterm");
-	strv_add_all(&ret->env, &create->env);
+	add_env(&ret->env, r, create->tty, home);
+	env_set_all(&ret->env, &create->env);
 	str_set(&ret->cwd, !str_empty(create->working_dir)   ? create->working_dir
 			   : str_empty(r->config.working_dir) ? "/"
 							      : r->config.working_dir);

@@ -38,6 +38,11 @@ process() {
 	prints 'HERE=there' -e HERE=there busybox env
 	echo 'FROM=file' >"$T/env"
 	prints 'FROM=file' --env-file "$T/env" busybox env
+	is /bin "$(run -e PATH=/bin busybox sh -c 'echo $PATH')"
+	pouch run -d --name env --net none -e HERE=there busybox sleep 1000
+	is elsewhere "$(pouch exec -e HERE=elsewhere env sh -c 'echo $HERE')"
+	is 1 "$(pouch exec -e HERE=elsewhere env env | grep -c ^HERE=)"
+	pouch rm -f env
 	prints '/tmp' -w /tmp busybox pwd
 	fails 'absolute path' run -w relative busybox pwd
 	prints 'uid=33(www-data) gid=33(www-data)' -u www-data busybox id
