@@ -153,11 +153,11 @@ int store_commit(struct image_store *store, const struct image_draft *d, struct 
 
 /* ---- pins and claims ---- */
 
-void store_pin(struct image_store *store, const char *what)
+void store_pin(struct image_store *store, enum pin kind, const char *what)
 {
 	pthread_mutex_lock(&store->gc_lock);
 	pthread_mutex_lock(&store->lock);
-	strv_add(&store->pins, what);
+	strv_add(&store->pins[kind], what);
 	pthread_mutex_unlock(&store->lock);
 	pthread_mutex_unlock(&store->gc_lock);
 }
@@ -174,10 +174,10 @@ static void strv_remove(struct strv *s, const char *what)
 	}
 }
 
-void store_unpin(struct image_store *store, const char *what)
+void store_unpin(struct image_store *store, enum pin kind, const char *what)
 {
 	pthread_mutex_lock(&store->lock);
-	strv_remove(&store->pins, what);
+	strv_remove(&store->pins[kind], what);
 	pthread_mutex_unlock(&store->lock);
 }
 
@@ -195,8 +195,8 @@ bool store_pin_layer(struct image_store *store, const char *chain_id, const char
 		}
 	}
 	if (found && store->layers.has(store->layers.arg, chain_id)) {
-		strv_add(&store->pins, chain_id);
-		strv_add(&store->pins, found->digest);
+		strv_add(&store->pins[PIN_LAYER], chain_id);
+		strv_add(&store->pins[PIN_BLOB], found->digest);
 		layer_record_copy(ret_layer, found);
 	} else {
 		found = NULL;

@@ -42,6 +42,9 @@ struct image_entry {
 	struct image *image;	/* as it is now: replaced when its names change */
 };
 
+/* A bottom layer's chain ID may be its blob's digest: they are kept apart. */
+enum pin { PIN_LAYER, PIN_BLOB };
+
 struct image_store {
 	char *dir;		/* HOME/image */
 	int dirfd, lock_fd;
@@ -56,7 +59,7 @@ struct image_store {
 	pthread_cond_t changed;	/* claims, calls */
 	VEC(struct image_entry *) entries;
 	struct strmap names;	/* "docker.io/library/busybox:latest" -> id */
-	struct strv pins;	/* chain IDs and blobs that somebody is about to use; one each time */
+	struct strv pins[2];	/* by enum pin: what somebody is about to use; once for each of them */
 	struct strv claims;	/* what somebody works on and others wait for */
 	uint64_t next_number;
 
@@ -102,9 +105,9 @@ int store_commit(struct image_store *store, const struct image_draft *d, struct 
 /* Will be brought to the disk in a moment. */
 void store_sync_later(struct image_store *store);
 
-/* Somebody is about to use @what (a chain ID, a blob): it is not removed until unpinned. */
-void store_pin(struct image_store *store, const char *what);
-void store_unpin(struct image_store *store, const char *what);
+/* Somebody is about to use @what (a chain ID, a blob's digest): it is not removed until unpinned. */
+void store_pin(struct image_store *store, enum pin kind, const char *what);
+void store_unpin(struct image_store *store, enum pin kind, const char *what);
 /* The same for the layer @chain_id, if it is there and an image has its blob: *ret_layer is a copy of its record. */
 bool store_pin_layer(struct image_store *store, const char *chain_id, const char *diff_id,
 		     struct layer_record *ret_layer);

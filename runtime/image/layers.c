@@ -26,7 +26,7 @@ void layer_jobs_init(struct layer_jobs *jobs, struct image_store *store, const s
 			continue;
 		}
 		j->record.diff_id = xstrdup(diff_ids->v[i]);
-		store_pin(store, j->chain_id);
+		store_pin(store, PIN_LAYER, j->chain_id);
 	}
 }
 
@@ -40,8 +40,8 @@ void layer_jobs_clear(struct layer_jobs *jobs, bool undo)
 		if (j->unpacked && !j->committed)
 			jobs->store->layers.abort(jobs->store->layers.arg, j->dir.writer);
 		if (j->record.digest)
-			store_unpin(jobs->store, j->record.digest);
-		store_unpin(jobs->store, j->chain_id);
+			store_unpin(jobs->store, PIN_BLOB, j->record.digest);
+		store_unpin(jobs->store, PIN_LAYER, j->chain_id);
 		if (j->committed && !j->reused)
 			strv_add(&chain_ids, j->chain_id);
 		layer_record_clear(&j->record);

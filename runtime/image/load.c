@@ -200,7 +200,7 @@ static int take_piece(struct load *l, const struct member *m, const void *data, 
 	}
 	if (rc == 0) {
 		p->record.digest = xstrdup(digest);
-		store_pin(l->store, digest);
+		store_pin(l->store, PIN_BLOB, digest);
 	}
 	blob_writer_free(blob, rc == 0);
 	return err_wrap(err, rc, "layer '%.200s'", m->path);
@@ -283,12 +283,13 @@ static char *blob_path(const char *digest)
 /* ---- putting an image together ---- */
 
 /* Take what was unpacked already; another image's layer may have taken it before. */
-static int fill_job(struct layer_job *j, struct piece *p, struct err *err)
+static int fill_job(struct load *l, struct layer_job *j, struct piece *p, struct err *err)
 {
 	if (p->record.diff_id && strcmp(p->record.diff_id, j->record.diff_id) != 0)
 		return err_set(err, ERR_INVALID, "layer '%.200s' is %s, the image configuration says %s", p->path,
 			       p->record.diff_id, j->record.diff_id);
 	str_set(&j->record.digest, p->record.digest);
+	store_pin(l->store, PIN_BLOB, j->record.digest);
 	j->record.size = p->record.size;
 	j->record.unpacked = p->record.unpacked;
 	j->record.tar_bytes = p->record.tar_bytes;
@@ -311,8 +312,7 @@ static int commit_jobs(struct load *l, struct layer_jobs *jobs, const struct str
 			continue;
 		if (!p)
 			return err_set(err, ERR_INVALID, "layer '%.200s' is not in the archive", paths->v[i]);
-		store_pin(l->store, p->record.digest);
-		rc = fill_job(j, p, err);
+		rc = fill_job(l, j, p, err);
 		if (rc == 0)
 			rc = layer_job_commit(jobs, i, l->asked->cancel, err);
 		if (rc < 0)
@@ -568,7 +568,7 @@ static void load_clear(struct load *l)
 		if (p->unpacked)
 			l->store->layers.abort(l->store->layers.arg, p->dir.writer);
 		if (p->record.digest) {
-			store_unpin(l->store, p->record.digest);
+			store_unpin(l->store, PIN_BLOB, p->record.digest);
 			strv_add(&blobs, p->record.digest);
 		}
 		free(p->path);

@@ -208,7 +208,7 @@ static int fetch_layer(struct pull *p, struct http *h, size_t i, struct err *err
 	str_set(&j->record.digest, d.descriptor->digest);
 	str_set(&j->record.media_type, d.descriptor->media_type);
 	j->record.size = d.descriptor->size;
-	store_pin(p->store, j->record.digest);
+	store_pin(p->store, PIN_BLOB, j->record.digest);
 	rc = store_claim(p->store, j->record.digest, &p->stop, err);
 	if (rc < 0)
 		return rc;
@@ -453,6 +453,8 @@ static int pull_image(struct pull *p, struct image **ret, struct err *err)
 		rc = fetch_config(p, h, err);
 	if (rc < 0)
 		return rc;
+	store_pin(p->store, PIN_BLOB, p->draft.manifest);
+	store_pin(p->store, PIN_BLOB, p->draft.id);
 	layer_jobs_init(&p->jobs, p->store, &p->draft);
 	rc = fetch_layers(p, err);
 	if (rc == 0) {
@@ -462,6 +464,8 @@ static int pull_image(struct pull *p, struct image **ret, struct err *err)
 		rc = store_commit(p->store, &p->draft, ret, err);
 	}
 	layer_jobs_clear(&p->jobs, rc < 0);
+	store_unpin(p->store, PIN_BLOB, p->draft.id);
+	store_unpin(p->store, PIN_BLOB, p->draft.manifest);
 	return rc;
 }
 

@@ -37,7 +37,7 @@ static bool layer_is_needed(struct image_store *store, const char *chain_id)
 		if (strv_has(&(*e)->image->chain_ids, chain_id))
 			return true;
 	}
-	return strv_has(&store->pins, chain_id);
+	return strv_has(&store->pins[PIN_LAYER], chain_id);
 }
 
 static bool blob_is_needed(struct image_store *store, const char *digest)
@@ -52,7 +52,7 @@ static bool blob_is_needed(struct image_store *store, const char *digest)
 				return true;
 		}
 	}
-	return strv_has(&store->pins, digest);
+	return strv_has(&store->pins[PIN_BLOB], digest);
 }
 
 void store_collect(struct image_store *store, const struct strv *chain_ids, const struct strv *blobs,

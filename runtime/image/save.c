@@ -47,7 +47,7 @@ struct save {
 static void pin(struct save *s, const char *what)
 {
 	strv_add(&s->pins, what);
-	store_pin(s->store, what);
+	store_pin(s->store, PIN_BLOB, what);
 }
 
 static struct saved *saved_of(struct save *s, const char *id)
@@ -401,7 +401,7 @@ static void save_clear(struct save *s)
 	}
 	VEC_FREE(&s->images);
 	STRV_EACH(what, &s->pins)
-		store_unpin(s->store, *what);
+		store_unpin(s->store, PIN_BLOB, *what);
 	strv_clear(&s->pins);
 	strv_clear(&s->written);
 	if (s->archive)

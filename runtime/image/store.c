@@ -198,7 +198,8 @@ void image_store_close(struct image_store *store)
 		entry_free(*e);
 	VEC_FREE(&store->entries);
 	strmap_clear(&store->names);
-	strv_clear(&store->pins);
+	strv_clear(&store->pins[PIN_LAYER]);
+	strv_clear(&store->pins[PIN_BLOB]);
 	strv_clear(&store->claims);
 	free((char *)store->defaults.registry);
 	free((char *)store->defaults.registry_namespace);
