@@ -198,6 +198,22 @@ static int try_layer(struct download *d, struct http *h, struct err *err)
 	return rc;
 }
 
+/* While we waited for our turn, somebody else may have brought the layer. */
+static bool has_come(struct pull *p, struct layer_job *j)
+{
+	struct layer_record found = {0};
+
+	if (!store_pin_layer(p->store, j->chain_id, j->record.diff_id, &found))
+		return false;
+	/* These pins replace the ones of before. */
+	store_unpin(p->store, PIN_LAYER, j->chain_id);
+	store_unpin(p->store, PIN_BLOB, j->record.digest);
+	layer_record_clear(&j->record);
+	j->record = found;
+	j->reused = j->committed = true;
+	return true;
+}
+
 static int fetch_layer(struct pull *p, struct http *h, size_t i, struct err *err)
 {
 	struct layer_job *j = &p->jobs.v[i];
@@ -212,6 +228,11 @@ static int fetch_layer(struct pull *p, struct http *h, size_t i, struct err *err
 	rc = store_claim(p->store, j->record.digest, &p->stop, err);
 	if (rc < 0)
 		return rc;
+	if (has_come(p, j)) {
+		store_unclaim(p->store, d.descriptor->digest);
+		tell_layer(p, d.descriptor, "Already exists", 0, 0);
+		return 0;
+	}
 	rc = try_layer(&d, h, &why);
 	if (rc < 0 && d.was_partial && why.kind == ERR_INVALID) {
 		/* What an earlier try left was wrong: it is gone now. */
@@ -219,7 +240,7 @@ static int fetch_layer(struct pull *p, struct http *h, size_t i, struct err *err
 		err_clear(&why);
 		rc = try_layer(&d, h, &why);
 	}
-	store_unclaim(p->store, j->record.digest);
+	store_unclaim(p->store, d.descriptor->digest);
 	if (rc < 0) {
 		if (err)
 			*err = why;
