@@ -266,16 +266,14 @@ build/bench/clock: tests/bench/clock.c
 	$(Q)$(CC) $(LANG_FLAGS) $(WARN) -O2 -o $@ $<
 
 # The release programs where "make static" made them, otherwise those of the development build.
+share := $(DESTDIR)$(PREFIX)/share
 install: all
 	$(Q)from=build; [ ! -x build/static/pouchd ] || from=build/static; set -e; \
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(SYSCONFDIR)/pouch; \
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(SYSCONFDIR)/pouch; \
 	for p in $(programs); do install -m 755 $$from/$$p $(DESTDIR)$(PREFIX)/bin/; done; \
-	install -m 644 docs/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/; \
-	install -m 644 docs/*.5 $(DESTDIR)$(PREFIX)/share/man/man5/; \
-	install -m 644 docs/*.8 $(DESTDIR)$(PREFIX)/share/man/man8/; \
-	install -d $(DESTDIR)$(PREFIX)/share/pouch; \
-	install -m 644 compat/profile.xml $(DESTDIR)$(PREFIX)/share/pouch/; \
-	install -D -m 644 rpm/pouch.bash-completion $(DESTDIR)$(PREFIX)/share/bash-completion/completions/pouch; \
+	for page in docs/*.[158]; do install -D -m 644 -t $(share)/man/man$${page##*.} $$page; done; \
+	install -D -m 644 -t $(share)/pouch compat/profile.xml; \
+	install -D -m 644 rpm/pouch.bash-completion $(share)/bash-completion/completions/pouch; \
 	[ -e $(DESTDIR)$(SYSCONFDIR)/pouch/config.json ] || echo '{}' >$(DESTDIR)$(SYSCONFDIR)/pouch/config.json
 
 lint: all

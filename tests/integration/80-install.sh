@@ -13,7 +13,9 @@ everything_is_there() {
 	[ -s "$root/opt/pouch/share/man/man1/pouch.1" ]
 	[ -s "$root/opt/pouch/share/man/man8/pouchd.8" ]
 	[ -s "$root/opt/pouch/share/man/man8/pouch-oci.8" ]
+	[ -s "$root/opt/pouch/share/man/man5/compat.xml.5" ]
 	[ -s "$root/opt/pouch/share/pouch/profile.xml" ]
+	[ -s "$root/opt/pouch/share/bash-completion/completions/pouch" ]
 	is '{}' "$(cat "$root/etc/pouch/config.json")"
 	is 'etc opt' "$(cd "$root" && echo *)"
 }
