@@ -24,10 +24,10 @@ static inline void copy_short(char *to, const char *from, size_t len)
 		memcpy(to, from, len);
 	} else if (len >= 8) {
 		memcpy(to, from, 8);
-		memcpy(to + len - 8, from + len - 8, 8);
+		memcpy(to + (len - 8), from + (len - 8), 8);
 	} else if (len >= 4) {
 		memcpy(to, from, 4);
-		memcpy(to + len - 4, from + len - 4, 4);
+		memcpy(to + (len - 4), from + (len - 4), 4);
 	} else {
 		while (len--)
 			*to++ = *from++;
