@@ -243,12 +243,13 @@ static const struct {
 	int (*run)(struct init *, struct err *);
 } stages[] = {
 	{"make namespaces", make_namespaces},
+	/* Before the group's device rules, which are being written meanwhile: /dev/null may be opened. */
+	{"standard fds", standard_fds},
 	{"join cgroup", enter_cgroup},
 	{"join namespaces", join_namespaces},
 	{"map ids", map_ids},
 	{"cgroup namespace", cgroup_namespace},
 	{"start session", session},
-	{"standard fds", standard_fds},
 	{"network", loopback_up},
 	{"host name", names},
 	{"sysctl", sysctls},
