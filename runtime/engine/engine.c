@@ -10,6 +10,7 @@
 #include <sys/statvfs.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "compat/base/fd.h"
@@ -103,11 +104,21 @@ static int make_dirs(struct engine *e, struct err *err)
 	return rc;
 }
 
+/* A pouchd that was killed while it started a shim leaves its lock for a moment with the child, up to the child's execve(). */
+#define LOCK_TRIES   100
+#define LOCK_WAIT_MS 20
+
 static int lock_home(struct engine *e, struct err *err)
 {
 	auto_free char *path = xfmt("%s/pouchd.lock", e->home);
 	int rc = file_lock(path, false, &e->home_lock, err);
 
+	for (int i = 0; rc == -EWOULDBLOCK && i < LOCK_TRIES; i++) {
+		struct timespec step = {0, LOCK_WAIT_MS * 1000000L};
+
+		nanosleep(&step, NULL);
+		rc = file_lock(path, false, &e->home_lock, err);
+	}
 	if (rc == -EWOULDBLOCK)
 		return err_set(err, ERR_CONFLICT, "another pouchd uses the home directory '%s'", e->home);
 	if (rc == -EROFS || rc == -EACCES)

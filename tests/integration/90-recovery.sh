@@ -130,6 +130,15 @@ all_can_be_removed() {
 	is '' "$(find "$home/overlay/rootfs" "$home/copy/rootfs" -mindepth 1 -maxdepth 1 2>/dev/null)"
 }
 
+# What a killed pouchd was just starting holds the lock until its execve().
+waits_for_the_lock() {
+	pouchd_stop
+	flock "$home/pouchd.lock" sleep 0.7 &
+	sleep 0.2
+	pouchd_start
+}
+
+it 'starts although the lock is let go a moment later only' waits_for_the_lock
 it 'starts what shall live through it' start_steady
 it "is killed $kills times under load and comes back each time" kill_again_and_again
 it 'keeps running containers, with the same processes' the_same_processes_run
