@@ -11,6 +11,8 @@
 #include "compat/base/json.h"
 #include "compat/base/str.h"
 
+#define PATTERN_MAX 256
+
 static int add_values(struct filter *f, struct json_object *v, struct err *err)
 {
 	if (json_object_is_type(v, json_type_array)) {
@@ -126,6 +128,21 @@ bool filters_match_map(const struct filters *f, const char *key, const struct st
 	return true;
 }
 
+/*
+ * Counted repetitions make regcomp() take gigabytes and back references make regexec() take for ever: a client does not get
+ * them. Such a pattern is compared as plain text.
+ */
+static bool is_tame(const char *pattern)
+{
+	if (strlen(pattern) > PATTERN_MAX || strchr(pattern, '{'))
+		return false;
+	for (const char *s = strchr(pattern, '\\'); s; s = s[1] ? strchr(s + 2, '\\') : NULL) {
+		if (s[1] >= '0' && s[1] <= '9')
+			return false;
+	}
+	return true;
+}
+
 bool filters_match_part(const struct filters *f, const char *key, const char *value)
 {
 	const struct strv *v = filters_get(f, key);
@@ -136,7 +153,7 @@ bool filters_match_part(const struct filters *f, const char *key, const char *va
 		regex_t re;
 		bool hit;
 
-		if (strlen(*s) > 256 || regcomp(&re, *s, REG_EXTENDED | REG_NOSUB))
+		if (!is_tame(*s) || regcomp(&re, *s, REG_EXTENDED | REG_NOSUB))
 			hit = strstr(value, *s) != NULL;
 		else {
 			hit = regexec(&re, value, 0, NULL, 0) == 0;

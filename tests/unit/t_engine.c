@@ -68,6 +68,19 @@ static void all_labels_must_be_there(void **state)
 	assert_true(filters_match_map(&f, "label", &labels));
 }
 
+static void patterns_that_cost_gigabytes_are_plain_text(void **state)
+{
+	struct err err = ERR_INIT;
+	AUTO(filters_clear) struct filters f = {0}, anchored = {0};
+
+	(void)state;
+	assert_ok(filters_parse(&f, "{\"name\":[\"((((a{200}){200}){200}){200})\",\"(a*)*\\\\1{9}\"]}", keys, &err));
+	assert_false(filters_match_part(&f, "name", "aaaa"));
+	assert_ok(filters_parse(&anchored, "{\"name\":[\"^web[0-9]$\"]}", keys, &err));
+	assert_true(filters_match_part(&anchored, "name", "web1"));
+	assert_false(filters_match_part(&anchored, "name", "web12"));
+}
+
 /* ---- users -------------------------------------------------------------------------------------------------------------------------- */
 
 struct root {
@@ -333,6 +346,7 @@ int main(void)
 		cmocka_unit_test(filters_come_as_lists_and_as_maps),
 		cmocka_unit_test(unknown_filters_are_refused),
 		cmocka_unit_test(all_labels_must_be_there),
+		cmocka_unit_test(patterns_that_cost_gigabytes_are_plain_text),
 		cmocka_unit_test_setup_teardown(users_are_found_in_the_image, root_make, root_remove),
 		cmocka_unit_test_setup_teardown(groups_of_a_user_are_added, root_make, root_remove),
 		cmocka_unit_test_setup_teardown(unknown_users_are_refused, root_make, root_remove),
