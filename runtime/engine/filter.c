@@ -4,14 +4,14 @@
 #include "runtime/engine/filter.h"
 
 #include <json-c/json.h>
-#include <regex.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "compat/base/json.h"
 #include "compat/base/str.h"
 
-#define PATTERN_MAX 256
+#define PATTERN_MAX   256
+#define PATTERN_STEPS 20000
 
 static int add_values(struct filter *f, struct json_object *v, struct err *err)
 {
@@ -129,18 +129,55 @@ bool filters_match_map(const struct filters *f, const char *key, const struct st
 }
 
 /*
- * Counted repetitions make regcomp() take gigabytes and back references make regexec() take for ever: a client does not get
- * them. Such a pattern is compared as plain text.
+ * The part of regular expressions that people use for names: '^', '$', '.', '*' after one character, and '\\' before any. The
+ * C library's are not for patterns that come from outside: a few bytes make regcomp() take all memory of the host. Steps are
+ * counted, so that no pattern takes long either.
  */
-static bool is_tame(const char *pattern)
+struct pattern {
+	unsigned int steps;
+};
+
+static bool match_here(const char *p, const char *text, struct pattern *m)
 {
-	if (strlen(pattern) > PATTERN_MAX || strchr(pattern, '{'))
-		return false;
-	for (const char *s = strchr(pattern, '\\'); s; s = s[1] ? strchr(s + 2, '\\') : NULL) {
-		if (s[1] >= '0' && s[1] <= '9')
+	while (*p) {
+		const char *one = p;
+		bool any = *p == '.';
+
+		if (++m->steps > PATTERN_STEPS)
 			return false;
+		if (*p == '$' && !p[1])
+			return !*text;
+		if (*p == '\\' && p[1])
+			one = ++p;
+		if (p[1] == '*') {
+			for (;; text++) {
+				if (match_here(p + 2, text, m))
+					return true;
+				if (!*text || (!any && *text != *one) || m->steps > PATTERN_STEPS)
+					return false;
+			}
+		}
+		if (!*text || (!any && *text != *one))
+			return false;
+		p++;
+		text++;
 	}
 	return true;
+}
+
+static bool match_pattern(const char *pattern, const char *text)
+{
+	struct pattern m = {0};
+
+	if (strlen(pattern) > PATTERN_MAX)
+		return false;
+	if (*pattern == '^')
+		return match_here(pattern + 1 + (pattern[1] == '/'), text, &m);	/* docker's names start with a slash */
+	do {
+		if (match_here(pattern, text, &m))
+			return true;
+	} while (*text++);
+	return false;
 }
 
 bool filters_match_part(const struct filters *f, const char *key, const char *value)
@@ -150,16 +187,7 @@ bool filters_match_part(const struct filters *f, const char *key, const char *va
 	if (!v || !v->n)
 		return true;
 	STRV_EACH(s, v) {
-		regex_t re;
-		bool hit;
-
-		if (!is_tame(*s) || regcomp(&re, *s, REG_EXTENDED | REG_NOSUB))
-			hit = strstr(value, *s) != NULL;
-		else {
-			hit = regexec(&re, value, 0, NULL, 0) == 0;
-			regfree(&re);
-		}
-		if (hit)
+		if (match_pattern(*s, value))
 			return true;
 	}
 	return false;

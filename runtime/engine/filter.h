@@ -32,7 +32,7 @@ bool filters_match(const struct filters *f, const char *key, const char *value);
 bool filters_match_any(const struct filters *f, const char *key, const char *id, const char *name);
 /* "k" or "k=v", all of them. */
 bool filters_match_map(const struct filters *f, const char *key, const struct strmap *map);
-/* Part of @value, or a glob of it (docker takes regular expressions of names: the usual anchors are understood). */
+/* Part of @value, by the simple part of regular expressions: '^', '$', '.', 'x*', '\\x'. */
 bool filters_match_part(const struct filters *f, const char *key, const char *value);
 
 #endif
