@@ -268,6 +268,15 @@ int cli_get_text(struct cli *cli, const char *path, struct buf *ret, struct err 
 	return cli_call(cli, &call, err);
 }
 
+int cli_get_vec(struct cli *cli, const char *path, const struct json_table *table, void *ret_vec,
+		struct err *err)
+{
+	AUTO(buf_clear) struct buf text = BUF_INIT;
+	int rc = cli_get_text(cli, path, &text, err);
+
+	return rc < 0 ? rc : json_parse_vec(table, text.data, text.len, 0, "pouchd's answer", ret_vec, err);
+}
+
 int cli_post(struct cli *cli, const char *path, struct err *err)
 {
 	const struct cli_call call = {.method = "POST", .path = path};

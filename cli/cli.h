@@ -52,6 +52,9 @@ int cli_call(struct cli *cli, const struct cli_call *call, struct err *err);
 int cli_get(struct cli *cli, const char *path, const struct json_table *table, void *ret,
 	    struct err *err);
 int cli_get_text(struct cli *cli, const char *path, struct buf *ret, struct err *err);
+/* An answer that is a list; @ret_vec is a zeroed VEC(struct T) of @table. */
+int cli_get_vec(struct cli *cli, const char *path, const struct json_table *table, void *ret_vec,
+		struct err *err);
 int cli_post(struct cli *cli, const char *path, struct err *err);
 
 /* Read an answer's body and, from status 400 on, turn it into the error. Returns the status. */

@@ -15,6 +15,23 @@
 
 enum { COPY_CHUNK = 256 << 10 };
 
+/* What follows a request whose answer is a stream of progress messages. */
+static int show_answer(struct cli *cli, struct http *http, struct progress *progress, struct err *err)
+{
+	struct http_answer answer;
+	int rc = http_receive(http, &answer, err);
+
+	if (rc < 0)
+		return rc;
+	if (answer.status >= 400)
+		return cli_finish(http, answer.status, NULL, err);
+	rc = progress_read(progress, http, err);
+	/* After an error within the answer its rest was not read. */
+	if (rc < 0)
+		http_close(cli_take_http(cli));
+	return rc;
+}
+
 /* ---- pull ---- */
 
 int pull_image(struct cli *cli, const struct pull_options *o, struct err *err)
@@ -22,7 +39,6 @@ int pull_image(struct cli *cli, const struct pull_options *o, struct err *err)
 	AUTO(progress_free) struct progress *progress = progress_new(o->quiet ? -1 : o->fd);
 	AUTO(buf_clear) struct buf path = BUF_INIT;
 	struct http_request request = {.method = "POST"};
-	struct http_answer answer;
 	struct http *http;
 	int rc = cli_http(cli, &http, err);
 
@@ -34,17 +50,7 @@ int pull_image(struct cli *cli, const struct pull_options *o, struct err *err)
 		cli_query(&path, "platform", o->platform);
 	request.path = path.data;
 	rc = http_send(http, &request, err);
-	if (!rc)
-		rc = http_receive(http, &answer, err);
-	if (rc < 0)
-		return rc;
-	if (answer.status >= 400)
-		return cli_finish(http, answer.status, NULL, err);
-	rc = progress_read(progress, http, err);
-	/* After an error within the answer its rest was not read. */
-	if (rc < 0)
-		http_close(cli_take_http(cli));
-	return rc;
+	return rc < 0 ? rc : show_answer(cli, http, progress, err);
 }
 
 struct pull_command {
@@ -113,7 +119,6 @@ static int load_from(struct cli *cli, int fd, const char *file, const char *imag
 	struct http_request request = {
 		.method = "POST", .content_type = "application/x-tar", .chunked = true,
 	};
-	struct http_answer answer;
 	struct http *http;
 	int rc = cli_http(cli, &http, err);
 
@@ -128,16 +133,7 @@ static int load_from(struct cli *cli, int fd, const char *file, const char *imag
 	rc = http_send(http, &request, err);
 	if (!rc)
 		rc = send_file(http, fd, file, err);
-	if (!rc)
-		rc = http_receive(http, &answer, err);
-	if (rc < 0)
-		return rc;
-	if (answer.status >= 400)
-		return cli_finish(http, answer.status, NULL, err);
-	rc = progress_read(progress, http, err);
-	if (rc < 0)
-		http_close(cli_take_http(cli));
-	return rc;
+	return rc < 0 ? rc : show_answer(cli, http, progress, err);
 }
 
 struct load_command {

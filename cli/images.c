@@ -153,20 +153,11 @@ static int print_list(const image_vec *all, const struct images_command *o, stru
 	return rc ? rc : cli_print(out.data ? out.data : "", out.len, err);
 }
 
-struct answer {
-	image_vec images;
-};
-
 static int run_images(struct cli *cli, void *options, struct strv *args, struct err *err)
 {
-	static const struct json_field fields[] = {
-		JSON_SUB(struct answer, images, "images", JSON_VEC, 0, &api_image_summary_table),
-	};
-	static const struct json_table table = JSON_TABLE("images", struct answer, fields);
 	struct images_command *o = options;
 	AUTO(buf_clear) struct buf path = BUF_INIT;
-	AUTO(buf_clear) struct buf text = BUF_INIT;
-	struct answer answer = {0};
+	image_vec all = {0};
 	int rc;
 
 	buf_str(&path, "/images/json");
@@ -177,15 +168,11 @@ static int run_images(struct cli *cli, void *options, struct strv *args, struct 
 	if (args->n)
 		strv_addf(&o->filters, "reference=%s", args->v[0]);
 	rc = cli_filters(&o->filters, &path, err);
-	buf_str(&text, "{\"images\":");
 	if (!rc)
-		rc = cli_get_text(cli, path.data, &text, err);
-	buf_char(&text, '}');
+		rc = cli_get_vec(cli, path.data, &api_image_summary_table, &all, err);
 	if (rc >= 0)
-		rc = json_parse(&table, text.data, text.len, 0, "pouchd's answer", &answer, err);
-	if (rc >= 0)
-		rc = print_list(&answer.images, o, err);
-	json_clear(&table, &answer);
+		rc = print_list(&all, o, err);
+	json_clear_vec(&api_image_summary_table, &all);
 	return rc < 0 ? err_wrap(err, rc, "failed to list images") : 0;
 }
 

@@ -26,17 +26,15 @@ static const struct option list_rows[] = {
 };
 #undef O
 
-struct answer {
-	VEC(struct api_network) networks;
-};
+typedef VEC(struct api_network) network_vec;
 
-static void print_networks(const struct answer *all, const struct network_list_command *o, struct buf *out)
+static void print_networks(const network_vec *all, const struct network_list_command *o, struct buf *out)
 {
 	AUTO(table_clear) struct table t = {0};
 
 	table_init(&t, "NETWORK ID,NAME,DRIVER,SCOPE");
-	for (size_t i = 0; i < all->networks.n; i++) {
-		const struct api_network *n = &all->networks.v[i];
+	for (size_t i = 0; i < all->n; i++) {
+		const struct api_network *n = &all->v[i];
 		auto_free char *id = list_short_id(n->id, SHORT_ID, o->no_trunc);
 
 		if (o->quiet)
@@ -52,28 +50,20 @@ static void print_networks(const struct answer *all, const struct network_list_c
 
 static int run_list(struct cli *cli, void *options, struct strv *args, struct err *err)
 {
-	static const struct json_field fields[] = {
-		JSON_SUB(struct answer, networks, "networks", JSON_VEC, 0, &api_network_table),
-	};
-	static const struct json_table table = JSON_TABLE("networks", struct answer, fields);
 	const struct network_list_command *o = options;
-	AUTO(buf_clear) struct buf path = BUF_INIT, text = BUF_INIT, out = BUF_INIT;
-	struct answer all = {0};
+	AUTO(buf_clear) struct buf path = BUF_INIT, out = BUF_INIT;
+	network_vec all = {0};
 	int rc;
 
 	buf_str(&path, "/networks");
 	rc = cli_filters(&o->filters, &path, err);
-	buf_str(&text, "{\"networks\":");
 	if (!rc)
-		rc = cli_get_text(cli, path.data, &text, err);
-	buf_char(&text, '}');
-	if (rc >= 0)
-		rc = json_parse(&table, text.data, text.len, 0, "pouchd's answer", &all, err);
+		rc = cli_get_vec(cli, path.data, &api_network_table, &all, err);
 	if (rc >= 0) {
 		print_networks(&all, o, &out);
 		rc = cli_print(buf_cstr(&out), out.len, err);
 	}
-	json_clear(&table, &all);
+	json_clear_vec(&api_network_table, &all);
 	return rc < 0 ? err_wrap(err, rc, "failed to list networks") : 0;
 }
 

@@ -215,32 +215,18 @@ static int build_path(const struct ps_command *o, struct buf *path, struct err *
 	return cli_filters(&o->filters, path, err);
 }
 
-/* The answer is an array, which a table of one field reads. */
-struct answer {
-	summary_vec containers;
-};
-
 static int run_ps(struct cli *cli, void *options, struct strv *args, struct err *err)
 {
-	static const struct json_field fields[] = {
-		JSON_SUB(struct answer, containers, "containers", JSON_VEC, 0, &api_container_summary_table),
-	};
-	static const struct json_table table = JSON_TABLE("containers", struct answer, fields);
 	const struct ps_command *o = options;
 	AUTO(buf_clear) struct buf path = BUF_INIT;
-	AUTO(buf_clear) struct buf text = BUF_INIT;
-	struct answer answer = {0};
+	summary_vec all = {0};
 	int rc = build_path(o, &path, err);
 
-	buf_str(&text, "{\"containers\":");
 	if (!rc)
-		rc = cli_get_text(cli, path.data, &text, err);
-	buf_char(&text, '}');
+		rc = cli_get_vec(cli, path.data, &api_container_summary_table, &all, err);
 	if (rc >= 0)
-		rc = json_parse(&table, text.data, text.len, 0, "pouchd's answer", &answer, err);
-	if (rc >= 0)
-		rc = print_list(&answer.containers, o, err);
-	json_clear(&table, &answer);
+		rc = print_list(&all, o, err);
+	json_clear_vec(&api_container_summary_table, &all);
 	return rc < 0 ? err_wrap(err, rc, "failed to list containers") : 0;
 }
 
