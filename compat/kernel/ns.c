@@ -129,14 +129,24 @@ void ns_set_close(struct ns_set *set)
 	}
 }
 
+static bool join_hidden(enum ns_kind kind)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "setns-%s", ns_types[kind].file);
+	return hidden("setns") || hidden(name);
+}
+
 /* By number: the C libraries of old distributions have no setns(). */
 static int setns_raw(int fd, int type)
 {
-	return hidden("setns") ? (errno = ENOSYS, -1) : (int)syscall(SYS_setns, fd, type);
+	return (int)syscall(SYS_setns, fd, type);
 }
 
 int ns_join_one(int fd, enum ns_kind kind, struct err *err)
 {
+	if (join_hidden(kind))
+		return err_sys(err, ENOSYS, "join %s namespace", ns_types[kind].oci);
 	if (setns_raw(fd, ns_types[kind].flag) < 0)
 		return err_sys(err, errno, "join %s namespace", ns_types[kind].oci);
 	return 0;
@@ -177,8 +187,8 @@ struct fit ns_join_fit(enum ns_kind kind)
 {
 	char path[64];
 
-	if (setns_raw(-1, 0) < 0 && errno == ENOSYS)
-		return fit(FIT_NO, "this kernel has no setns");
+	if (join_hidden(kind) || (setns_raw(-1, 0) < 0 && errno == ENOSYS))
+		return fit(FIT_NO, "this kernel cannot join %s namespaces (setns)", ns_types[kind].oci);
 	ns_path(path, 0, kind);
 	if (access(path, F_OK) < 0)
 		return fit(FIT_NO, "this kernel cannot join %s namespaces: there is no %s", ns_types[kind].oci, path);

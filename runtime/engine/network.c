@@ -10,6 +10,7 @@
 #include "compat/base/str.h"
 #include "runtime/engine/check.h"
 #include "runtime/engine/internal.h"
+#include "runtime/oci/container.h"
 
 static bool has_endpoint(const struct container_record *r)
 {
@@ -120,9 +121,12 @@ static int endpoint_attach(struct engine *e, struct container *c, pid_t pid, str
 	struct strv none = {0};
 	struct strv *aliases = ask ? (struct strv *)&ask->aliases : &none;
 	struct net_endpoint ep = {0};
+	auto_free char *oci_root = xfmt("%s/oci", e->exec_root);
+	auto_free char *agent = oci_agent_path(oci_root, c->id);
 	struct net_request req = {
 		.container_id = c->id,
 		.pid = pid,
+		.agent = agent,
 		.network = r->host.network_mode,
 		.ip = ask && ask->ipam_config ? or_null(ask->ipam_config->ipv4_address) : NULL,
 		.ip6 = ask && ask->ipam_config ? or_null(ask->ipam_config->ipv6_address) : NULL,

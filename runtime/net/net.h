@@ -85,6 +85,7 @@ int net_expose_parse(const char *spec, net_port_vec *ret, struct err *err);
 struct net_request {
 	const char *container_id;	/* 64 hex digits */
 	pid_t pid;			/* whose network namespace; the process is blocked before its start */
+	const char *agent;		/* to get at it where setns does not work (ns_socket()); NULL: none */
 	const char *network;		/* name, id or id prefix; NULL or "default": the default bridge */
 	const char *ip, *ip6, *mac;	/* NULL: chosen */
 	const char *const *aliases;	/* NULL-terminated or NULL */

@@ -61,6 +61,12 @@ int oci_load(const char *root, const char *id, struct oci_container **ret, struc
 void oci_container_free(struct oci_container *c);
 DEFINE_AUTO(oci_container_free, struct oci_container *)
 
+/*
+ * Where a container's agent listens (see compat/kernel/ns_agent.h) when it has one: where this kernel cannot join all of its namespaces.
+ * @root as in struct oci_create. Owned.
+ */
+char *oci_agent_path(const char *root, const char *id);
+
 const char *oci_container_id(const struct oci_container *c);
 pid_t oci_container_pid(const struct oci_container *c);	/* in the caller's pid namespace */
 /* The pty's master; the caller owns it from now on. -1: there is none, or it was sent or taken. */

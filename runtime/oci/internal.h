@@ -44,6 +44,7 @@ struct oci_container {
 #define STATE_FILE "state.json"
 #define CONFIG_FILE "config.json"
 #define START_SOCKET "start.sock"
+#define AGENT_SOCKET "agent.sock"
 
 int oci_state_write(const struct oci_container *c, struct err *err);
 int oci_cgroup_of(struct oci_container *c, struct cgroup **ret, struct err *err);

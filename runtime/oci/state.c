@@ -43,6 +43,11 @@ int oci_state_write(const struct oci_container *c, struct err *err)
 	return file_replace(AT_FDCWD, path, text.data, text.len, 0600, FILE_NO_SYNC, err);
 }
 
+char *oci_agent_path(const char *root, const char *id)
+{
+	return xfmt("%s/%s/" AGENT_SOCKET, root ? root : OCI_DEFAULT_ROOT, id);
+}
+
 const char *oci_status_name(enum oci_status status)
 {
 	static const char *const status_names[] = {"creating", "created", "running", "paused", "stopped"};
