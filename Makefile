@@ -212,6 +212,21 @@ $(foreach t,$(fuzzers),$(eval $(call test,dev,$t,tests/fuzz,$(replay))) \
 dev_tests  := $(unit:%=build/tests/%) $(fuzzers:%=build/tests/%)
 asan_tests := $(unit:%=build/asan/tests/%) $(fuzzers:%=build/asan/tests/%)
 
+# Old kernels, played on this one (tests/legacy): the player, and a program that is tried under it, which must not need the GNU C library.
+legacy       := main supervise filter kernels calls files netlink busy mounts remote
+legacy_tools := build/tests/as-kernel build/tests/kernel-probe
+
+build/tests/as-kernel: $(legacy:%=build/obj/dev/tests/legacy/%.o) $(call archives,dev,$(call existing,$(compat))) build/obj/dev/ldflags
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(dev_cc) $(dev_ldflags) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(call dev_libs,$(all_libs))
+-include $(legacy:%=build/obj/dev/tests/legacy/%.d)
+
+build/tests/kernel-probe: tests/legacy/probe.c
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$$(command -v musl-gcc || echo $(CC)) -static $(LANG_FLAGS) $(WARN) -O2 -o $@ $<
+
 # Release programs. The libraries are built once and cached (POUCH_CACHE); what they are made of is in rpm/static.
 static: $(programs:%=build/static/%) $(call archives,static,$(folders))
 	@for p in $(programs:%=build/static/%); do wc -c <$$p; done | awk '{ sum += $$1 } END { printf "  build/static: %d programs, %.2f MB\n", NR, sum / 1e6 }'
@@ -228,14 +243,14 @@ setup:
 check-unit: $(dev_tests)
 	$(Q)tests/run --build build unit fuzz
 
-check-integration: all
+check-integration: all $(legacy_tools)
 	$(Q)tests/run --build build integration
 
-# With the features hidden that 2.6.32 lacks and that have a substitute already.
-OLD := subreaper,pidfd,clone3,clone-into-cgroup,openat2,o_path,o_tmpfile,close_range,memfd,statx,renameat2,copy_file_range,getrandom,$\
-	pivot_root,overlay,new-mount-api,mount_setattr,ns-cgroup,ns-time,setns-pidfd,cgroup-clone-children,ambient-caps
-check-old: all
-	$(Q)POUCH_HIDE=$(OLD) tests/run --build build integration
+# The release programs on 2.6.32 and on CentOS 6's kernel, as tests/legacy/as-kernel plays them.
+check-old: setup
+	$(Q)rpm/setup static
+	$(Q)$(MAKE) --no-print-directory static all $(legacy_tools)
+	$(Q)tests/legacy/check build/static 2.6.32 el6
 
 asan: setup
 	$(Q)$(MAKE) --no-print-directory -k $(programs:%=build/asan/%) $(asan_tests); built=$$?; \
@@ -282,7 +297,7 @@ lint: all
 # Everything; the first call may have to install packages, so that what they provide is only known to the second. What
 # does not build fails, and keeps nothing else from being tested.
 check: setup
-	$(Q)$(MAKE) --no-print-directory -k all $(dev_tests); built=$$?; tests/run --build build && exit $$built
+	$(Q)$(MAKE) --no-print-directory -k all $(dev_tests) $(legacy_tools); built=$$?; tests/run --build build && exit $$built
 
 .SECONDARY:
 

@@ -1,8 +1,8 @@
 /*
  * compat.c - the start: POUCH_HIDE, the profile, the cache of this boot, and all probes
  *
- * The cache is taken only as a whole, and only when its key is today's: boot id, program, user, hidden names, profile, and
- * the home's file system. So a change of any of them probes again.
+ * The cache is taken only as a whole, and only when its key is today's: boot id, kernel (tests play others in one boot), program, user,
+ * hidden names, profile, and the home's file system. So a change of any of them probes again.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -91,19 +91,20 @@ static char *make_key(const struct stat *profile)
 {
 	char boot[37] = "";
 	auto_free char *xml = NULL;
-
+	struct utsname uts = {0};
 	struct stat home;
 	uint64_t dev = stat(compat_home(), &home) == 0 ? (uint64_t)home.st_dev : 0;
 
 	(void)proc_boot_id(boot, NULL);	/* without one nothing is cached, see below */
 	if (!*boot)
 		return NULL;
+	(void)uname(&uts);	/* fails for a bad pointer only */
 	if (profile)
 		xml = xfmt("%" PRIu64 "-%" PRIu64 "-%" PRId64 "-%" PRId64 ".%09ld",
 			   (uint64_t)profile->st_dev, (uint64_t)profile->st_ino,
 			   (int64_t)profile->st_size, (int64_t)profile->st_ctim.tv_sec,
 			   profile->st_ctim.tv_nsec);
-	return xfmt("%s %s/%s/%s/%d uid=%u hide=%s profile=%s:%s home=%s:%" PRIx64, boot,
+	return xfmt("%s %s %s/%s/%s/%d uid=%u hide=%s profile=%s:%s home=%s:%" PRIx64, boot, uts.release,
 		    version_string(), version_commit(), version_build_time(), FEATURE_COUNT,
 		    (unsigned int)geteuid(), hide_list(), state.profile_path, xml ? xml : "none",
 		    compat_home(), dev);
