@@ -11,6 +11,7 @@
 #include "compat/kernel/capability_state.h"
 #include "compat/kernel/cgroup.h"
 #include "compat/kernel/feature.h"
+#include "compat/kernel/netns.h"
 #include "compat/kernel/place.h"
 
 enum { BACKENDS_MAX = 4 };
@@ -48,6 +49,11 @@ static struct fit always(const struct backend *b)
 static struct fit by_lack(const struct backend *b)
 {
 	return fit(FIT_NO, "only for containers without a mount namespace");
+}
+
+static struct fit by_first_netns(const struct backend *b)
+{
+	return netns_first_fit();
 }
 
 static struct fit by_place(const struct backend *b)
@@ -183,6 +189,17 @@ static const struct {
 		{FEATURE("clone_children", FEATURE_CPUSET_CLONE_CHILDREN, FIT_NATIVE, ""),
 		 ALWAYS("copy", FIT_GOOD, "")},
 	},
+	[CAPABILITY_BRIDGE] = {
+		"bridge", "a bridge for the default network",
+		{FEATURE("anywhere", FEATURE_SYSFS_NETNS, FIT_NATIVE, ""),
+		 OTHER("first-namespace", by_first_netns,
+		       "a pouchd that runs in a network namespace has no bridge network: it would crash this kernel")},
+	},
+	[CAPABILITY_INTERFACE_PAIR] = {
+		"interface-pair", "a pair of interfaces with one end in a container",
+		{FEATURE("peer-elsewhere", FEATURE_VETH_PEER_NETNS, FIT_NATIVE, ""),
+		 ALWAYS("move", FIT_GOOD, "")},
+	},
 	[CAPABILITY_MOVE_INTERFACE] = {
 		"move-interface", "move a network interface into a container",
 		{FEATURE("pid", FEATURE_NS_NET, FIT_NATIVE, "")},
@@ -199,19 +216,53 @@ static const struct {
 			"published ports go through a proxy, which hides the client's address; containers on a "
 			"bridge reach no other host unless it knows the way back")},
 	},
+	[CAPABILITY_NAT_ADDRESSES] = {
+		"nat-addresses", "rules for connections to the host itself, whatever its addresses are",
+		{FEATURE("addrtype", FEATURE_ADDRTYPE, FIT_NATIVE, ""),
+		 ALWAYS("list", FIT_GOOD,
+			"an address that the host gets later is served by the proxy until the next container with "
+			"published ports starts")},
+	},
+	[CAPABILITY_LOOPBACK_PORTS] = {
+		"loopback-ports", "published ports on 127.0.0.1",
+		{FEATURE("route_localnet", FEATURE_ROUTE_LOCALNET, FIT_NATIVE, ""),
+		 ALWAYS("proxy", FIT_GOOD, "a process carries these connections, and they seem to come from the bridge")},
+	},
 	[CAPABILITY_CGROUP_MOUNT] = {
 		"cgroup-mount", "a place for /sys/fs/cgroup in a container",
-		{FEATURE("sys-fs-cgroup", FEATURE_SYS_FS_CGROUP, FIT_NATIVE, "")},
+		{FEATURE("sys-fs-cgroup", FEATURE_SYS_FS_CGROUP, FIT_NATIVE, ""),
+		 ALWAYS("tmpfs", FIT_GOOD, "")},
+	},
+	[CAPABILITY_TERMINALS] = {
+		"terminals", "terminals of a container's own (-t)",
+		{FEATURE("devpts-instance", FEATURE_DEVPTS_NEWINSTANCE, FIT_NATIVE, "")},
+	},
+	[CAPABILITY_OOM_SCORE] = {
+		"oom-score", "say who is killed first when memory ends (--oom-score-adj)",
+		{FEATURE("oom_score_adj", FEATURE_OOM_SCORE_ADJ, FIT_NATIVE, ""),
+		 ALWAYS("oom_adj", FIT_GOOD, "33 steps instead of 2001")},
 	},
 	[CAPABILITY_NO_NEW_PRIVS] = {
 		"no-new-privs", "no gain of rights by set-user-ID programs",
-		{FEATURE("prctl", FEATURE_NO_NEW_PRIVS, FIT_NATIVE, "")},
+		{FEATURE("prctl", FEATURE_NO_NEW_PRIVS, FIT_NATIVE, ""),
+		 FEATURE("nosuid-mounts", FEATURE_NS_MNT, FIT_GOOD,
+			 "all of the container's mounts ignore set-user-ID bits and file capabilities; with a volume whose "
+			 "mounts follow the host's the option is refused")},
 	},
 	[CAPABILITY_SECCOMP] = {
 		"seccomp", "filter system calls",
 		{FEATURE("seccomp", FEATURE_SECCOMP, FIT_NATIVE, ""),
 		 FEATURE("prctl", FEATURE_SECCOMP_FILTER, FIT_GOOD,
-			 "no logging and no supervisor (SCMP_ACT_LOG, SCMP_ACT_NOTIFY)")},
+			 "no logging and no supervisor (SCMP_ACT_LOG, SCMP_ACT_NOTIFY)"),
+		 ALWAYS("capabilities", FIT_FALLBACK,
+			"system calls are not filtered: what capabilities permit is all that limits a container; a profile "
+			"that is asked for is refused")},
+	},
+	[CAPABILITY_REBOOT] = {
+		"reboot", "keep a container from restarting the host",
+		{FEATURE("pid-namespace", FEATURE_REBOOT_PIDNS, FIT_NATIVE, ""),
+		 ALWAYS("no-capability", FIT_GOOD,
+			"no container has CAP_SYS_BOOT, not even a privileged one, unless --cap-add names it")},
 	},
 	[CAPABILITY_CLOSE_FDS] = {
 		"close-fds", "close inherited descriptors",
@@ -239,6 +290,13 @@ static const struct {
 		"safe-paths", "resolve a container's paths without leaving its root",
 		{FEATURE("openat2", FEATURE_OPENAT2, FIT_NATIVE, ""),
 		 ALWAYS("walk", FIT_GOOD, "")},
+	},
+	[CAPABILITY_IMAGE_LIBC] = {
+		"image-libc", "run images with today's C library",
+		{FEATURE("any", FEATURE_AT_EMPTY_PATH, FIT_NATIVE, ""),
+		 ALWAYS("old-libc", FIT_FALLBACK,
+			"programs with glibc 2.33 or newer, or with one built for a newer kernel, are refused before their "
+			"start, as they cannot run here; those with an older glibc or with musl can")},
 	},
 };
 

@@ -29,17 +29,25 @@ enum capability {
 	CAPABILITY_PAUSE,
 	CAPABILITY_CGROUP_ATTACH,	/* cgroup.procs, tasks */
 	CAPABILITY_EMPTY_CPUSET,	/* clone_children, copy */
+	CAPABILITY_BRIDGE,		/* anywhere, first-namespace */
+	CAPABILITY_INTERFACE_PAIR,	/* peer-elsewhere, move */
 	CAPABILITY_MOVE_INTERFACE,
 	CAPABILITY_KEEP_NETNS,
 	CAPABILITY_NAT,			/* iptables, nft, none */
+	CAPABILITY_NAT_ADDRESSES,	/* addrtype, list */
+	CAPABILITY_LOOPBACK_PORTS,	/* route_localnet, proxy */
 	CAPABILITY_CGROUP_MOUNT,	/* sys-fs-cgroup, tmpfs */
-	CAPABILITY_NO_NEW_PRIVS,
-	CAPABILITY_SECCOMP,
+	CAPABILITY_TERMINALS,		/* devpts-instance */
+	CAPABILITY_OOM_SCORE,		/* oom_score_adj, oom_adj */
+	CAPABILITY_NO_NEW_PRIVS,	/* prctl, nosuid-mounts */
+	CAPABILITY_SECCOMP,		/* seccomp, prctl, capabilities */
+	CAPABILITY_REBOOT,		/* pid-namespace, no-capability */
 	CAPABILITY_CLOSE_FDS,		/* close_range, proc-walk */
 	CAPABILITY_PROTECT_RUNTIME,
 	CAPABILITY_PROCESS_HANDLE,	/* pidfd, start-time */
 	CAPABILITY_RANDOM,		/* getrandom, urandom */
 	CAPABILITY_SAFE_PATHS,		/* openat2, walk */
+	CAPABILITY_IMAGE_LIBC,		/* any, old-libc */
 	CAPABILITY_COUNT
 };
 

@@ -31,7 +31,7 @@ typedef bool probe_fn(struct answer *a);
 
 /* probe_process.c */
 probe_fn probe_subreaper, probe_pidfd, probe_clone3, probe_clone_into_cgroup, probe_prlimit,
-	probe_oom_score_adj, probe_no_new_privs, probe_seccomp_filter, probe_seccomp, probe_seccomp_notify,
+	probe_oom_score_adj, probe_reboot_pidns, probe_no_new_privs, probe_seccomp_filter, probe_seccomp, probe_seccomp_notify,
 	probe_ambient_caps, probe_bpf;
 
 /* probe_ns.c */
@@ -42,7 +42,7 @@ probe_fn probe_ns_mnt, probe_ns_uts, probe_ns_ipc, probe_ns_net, probe_ns_pid, p
 	probe_veth_peer_netns;
 
 /* probe_file.c */
-probe_fn probe_openat2, probe_o_path, probe_o_tmpfile, probe_close_range, probe_memfd, probe_statx,
+probe_fn probe_openat2, probe_o_path, probe_at_empty_path, probe_o_tmpfile, probe_close_range, probe_memfd, probe_statx,
 	probe_renameat2, probe_copy_file_range, probe_getrandom;
 
 /* probe_mount.c: in a directory of a tmpfs of their own */
@@ -51,6 +51,9 @@ probe_fn probe_ns_bind, probe_pivot_root, probe_ms_move, probe_overlay, probe_ne
 /* Own mount namespace, private, a fresh tmpfs as the current directory. */
 bool probe_mount_prepare(struct answer *a);
 
+/* netns.c */
+probe_fn probe_sysfs_netns;
+
 /* place.c: in the home, which may not exist */
 probe_fn probe_reflink;
 
@@ -58,6 +61,6 @@ probe_fn probe_reflink;
 probe_fn probe_btrfs, probe_device_mapper, probe_dm_thin, probe_dm_snapshot, probe_loop_control,
 	probe_cgroup_v1, probe_cgroup_v2, probe_sys_fs_cgroup, probe_cgroup_procs,
 	probe_freezer, probe_clone_children, probe_apparmor, probe_selinux, probe_ipv6, probe_route_localnet,
-	probe_iptables, probe_nft;
+	probe_addrtype, probe_iptables, probe_nft;
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "compat/base/auto.h"
@@ -20,6 +21,9 @@
 #endif
 #ifndef O_TMPFILE
 #define O_TMPFILE (020000000 | O_DIRECTORY)
+#endif
+#ifndef AT_EMPTY_PATH
+#define AT_EMPTY_PATH 0x1000
 #endif
 #ifndef O_PATH
 #define O_PATH 010000000
@@ -46,6 +50,14 @@ bool probe_o_path(struct answer *a)
 	if (read(fd, &byte, 1) >= 0 || errno != EBADF)
 		return probe_no(a, "open(O_PATH) really opens");
 	return probe_yes(a, "open(O_PATH) works");
+}
+
+/* The system call itself: C libraries hide from their callers what old kernels refuse. */
+bool probe_at_empty_path(struct answer *a)
+{
+	struct stat st;
+
+	return probe_result(a, syscall(SYS_newfstatat, AT_FDCWD, "", &st, AT_EMPTY_PATH), "fstatat(AT_EMPTY_PATH)");
 }
 
 bool probe_o_tmpfile(struct answer *a)

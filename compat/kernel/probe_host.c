@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/dm-ioctl.h>
+#include <netinet/in.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -278,6 +280,29 @@ bool probe_route_localnet(struct answer *a)
 {
 	return probe_result(a, access("/proc/sys/net/ipv4/conf/all/route_localnet", F_OK),
 			    "/proc/sys/net/ipv4/conf/all/route_localnet");
+}
+
+/*
+ * What libxtables asks the kernel before it uses a match. Before the kernel's part of iptables is loaded, and with the one that is built on
+ * nftables, nobody can tell without making a rule.
+ */
+bool probe_addrtype(struct answer *a)
+{
+	enum { GET_REVISION_MATCH = 66 };	/* linux/netfilter_ipv4/ip_tables.h, which does not go with netinet/in.h */
+	struct {
+		char name[29];
+		uint8_t revision;
+	} ask = {.name = "addrtype"};
+	socklen_t len = sizeof(ask);
+	auto_fd int fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
+
+	if (fd < 0)
+		return probe_failed(a, "raw socket");
+	if (getsockopt(fd, IPPROTO_IP, GET_REVISION_MATCH, &ask, &len) == 0 || errno == EPROTONOSUPPORT)
+		return probe_yes(a, "the kernel knows the match");
+	if (errno == ENOENT)
+		return probe_no(a, "the kernel has no match 'addrtype'");
+	return probe_yes(a, "not known before it is tried: ip_tables is not loaded");
 }
 
 /* Running it would load the kernel's tables, on a host that may have none on purpose. */

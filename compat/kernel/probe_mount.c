@@ -9,6 +9,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -178,6 +179,18 @@ bool probe_mount_setattr(struct answer *a)
 	return works;
 }
 
+/*
+ * A kernel without instances refuses the word, but only after it has set the options of the one that it has, the host's, to their defaults. It
+ * shows by the lack of "ptmx" in /dev/pts. Where the host has mounted none, there are no options to lose.
+ */
+static bool devpts_is_single(void)
+{
+	enum { DEVPTS_MAGIC = 0x1cd1 };
+	struct statfs fs;
+
+	return statfs("/dev/pts", &fs) == 0 && fs.f_type == DEVPTS_MAGIC && access("/dev/pts/ptmx", F_OK) < 0;
+}
+
 /* "newinstance" comes first: without it the mount would be the host's own, and options would change that one. */
 bool probe_devpts_newinstance(struct answer *a)
 {
@@ -185,6 +198,8 @@ bool probe_devpts_newinstance(struct answer *a)
 	struct stat mine, hosts;
 	bool works;
 
+	if (devpts_is_single())
+		return probe_no(a, "this kernel has one devpts only: no /dev/pts/ptmx");
 	if (!make_dirs(a, dirs))
 		return false;
 	if (mount("devpts", "pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666") < 0)

@@ -5,7 +5,9 @@
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <linux/filter.h>
+#include <linux/reboot.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,6 +18,7 @@
 #include <unistd.h>
 
 #include "compat/base/auto.h"
+#include "compat/base/fd.h"
 #include "compat/kernel/probe.h"
 #include "compat/kernel/sysno.h"
 
@@ -112,6 +115,38 @@ bool probe_oom_score_adj(struct answer *a)
 	auto_fd int fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
 
 	return probe_result(a, fd, "/proc/self/oom_score_adj");
+}
+
+/*
+ * "Handle Ctrl-Alt-Del as you do now", from a pid namespace: EINVAL where the call acts on the namespace, and nothing but what is the case
+ * already where it reaches the host.
+ */
+bool probe_reboot_pidns(struct answer *a)
+{
+	static const char path[] = "/proc/sys/kernel/ctrl-alt-del";
+	AUTO(buf_clear) struct buf text = BUF_INIT;
+	int status = 0;
+	bool on;
+	long pid;
+
+	if (file_read(AT_FDCWD, path, 16, &text, NULL) < 0)
+		return probe_failed(a, path);
+	on = strcmp(buf_cstr(&text), "1\n") == 0;
+	if (!on && strcmp(buf_cstr(&text), "0\n"))
+		return probe_no(a, "not tried: %s has an odd value", path);
+	pid = syscall(SYS_clone, (unsigned long)(CLONE_NEWPID | SIGCHLD), 0, 0, 0, 0);
+	if (pid == 0)
+		_exit(syscall(SYS_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2,
+			      on ? LINUX_REBOOT_CMD_CAD_ON : LINUX_REBOOT_CMD_CAD_OFF, NULL) == 0 ? 0 : errno);
+	if (pid < 0)
+		return probe_failed(a, "clone(CLONE_NEWPID)");
+	while (waitpid((pid_t)pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == EINVAL)
+		return probe_yes(a, "reboot(2) is kept inside a pid namespace");
+	if (status == 0)
+		return probe_no(a, "reboot(2) in a pid namespace reaches the host");
+	return probe_no(a, "reboot(2) in a pid namespace: %s", WIFEXITED(status) ? strerror(WEXITSTATUS(status)) : "killed");
 }
 
 bool probe_no_new_privs(struct answer *a)
