@@ -164,11 +164,8 @@ static int endpoint_attach(struct engine *e, struct container *c, pid_t pid, str
 
 int network_attach(struct engine *e, struct container *c, pid_t pid, struct err *err)
 {
-	if (has_endpoint(&c->rec))
-		return endpoint_attach(e, c, pid, err);
-	if (str_eq(c->rec.host.network_mode, "none"))
-		return net_loopback_up(pid, err);
-	return 0;
+	/* Without an endpoint there is only lo, which the runtime brings up. */
+	return has_endpoint(&c->rec) ? endpoint_attach(e, c, pid, err) : 0;
 }
 
 int network_detach(struct engine *e, struct container *c, struct err *err)

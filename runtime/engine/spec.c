@@ -44,6 +44,15 @@ static void env_set_all(struct strv *env, const struct strv *from)
 		env_set(env, *v);
 }
 
+const char *spec_path(const struct container_record *r)
+{
+	const char *path = PATH_DEFAULT + strlen("PATH=");
+
+	STRV_EACH(v, &r->config.env)
+		path = str_starts(*v, "PATH=") ? *v + strlen("PATH=") : path;
+	return path;
+}
+
 static void add_env(struct strv *env, const struct container_record *r, bool tty, const char *home)
 {
 	strv_add(env, PATH_DEFAULT);
@@ -125,8 +134,24 @@ static int limits(struct container *c, struct oci_spec *spec, struct err *err)
 	return rc;
 }
 
-/* Docker's own: ports below 1024 and ping need no privilege inside. The user's settings win. */
-static void sysctls(const struct container_record *r, struct oci_spec *spec)
+/* Does the container get interfaces, and all of them without IPv6? */
+static bool lacks_ipv6(struct engine *e, const char *mode)
+{
+	struct net_info info = {0};
+	bool lacks;
+
+	if (str_empty(mode) || str_eq(mode, "default"))
+		mode = "bridge";
+	lacks = !str_eq(mode, "none") && net_find(e->net, mode, &info, NULL) >= 0 && !info.enable_ipv6;
+	net_info_clear(&info);
+	return lacks;
+}
+
+/*
+ * Docker's own: ports below 1024 and ping need no privilege inside, and a network without IPv6 gives no addresses of that kind either. The
+ * user's settings win.
+ */
+static void sysctls(struct engine *e, const struct container_record *r, struct oci_spec *spec)
 {
 	static const struct strpair own_net[] = {
 		{(char *)"net.ipv4.ip_unprivileged_port_start", (char *)"0"},
@@ -134,6 +159,8 @@ static void sysctls(const struct container_record *r, struct oci_spec *spec)
 	};
 	bool shared = mode_is_host(r->host.network_mode) || mode_container(r->host.network_mode);
 
+	if (!shared && lacks_ipv6(e, r->host.network_mode) && access("/proc/sys/net/ipv6/conf/default/disable_ipv6", F_OK) == 0)
+		strmap_set(&spec->linux_.sysctl, "net.ipv6.conf.default.disable_ipv6", "1");
 	for (size_t i = 0; !shared && i < ARRAY_SIZE(own_net); i++) {
 		char path[100];
 
@@ -163,7 +190,7 @@ int spec_build(struct engine *e, struct container *c, const char *rootfs, struct
 	strmap_copy(&ret->annotations, &r->config.spec_annotation);
 	for (size_t i = 0; i < r->host.annotations.n; i++)
 		strmap_set(&ret->annotations, r->host.annotations.v[i].key, r->host.annotations.v[i].val);
-	sysctls(r, ret);
+	sysctls(e, r, ret);
 
 	rc = process(c, rootfs, ret, err);
 	if (rc >= 0)

@@ -26,6 +26,9 @@ int spec_security(struct container *c, struct oci_spec *spec, struct err *err);
 int spec_namespaces(struct engine *e, struct container *c, struct oci_spec *spec, struct err *err);
 uint64_t spec_caps(const struct container_record *r);
 
+/* The value of PATH that the container's program is looked up in. */
+const char *spec_path(const struct container_record *r);
+
 /* Does the container run under pouch-init? */
 bool spec_wants_init(const struct container_record *r);
 /* Where the files of the network that it sees lie: its own directory, or that of the container whose network it shares. Owned. */

@@ -16,6 +16,7 @@
 #include "compat/base/random.h"
 #include "compat/base/str.h"
 #include "compat/base/time.h"
+#include "compat/kernel/feature.h"
 #include "runtime/net/net_internal.h"
 
 /* ---- open and close ----------------------------------------------------------------------------------------------------------- */
@@ -52,6 +53,7 @@ int net_open(const struct net_options *options, const char *state_dir, const cha
 	net->disabled = options->disable_bridge;
 	net->userland_proxy = options->userland_proxy;
 	net->ip_forward = options->ip_forward;
+	net->peer_elsewhere = feature_works(FEATURE_VETH_PEER_NETNS);
 	net->started_ns = time_now_ns();
 	net->none_id = fixed_id(net, "none");
 	net->host_id = fixed_id(net, "host");
@@ -96,7 +98,7 @@ void net_close(struct net *net)
 int net_teardown(struct net *net, struct err *err)
 {
 	AUTO(netlink_close) struct nl_sock *sock = NULL;
-	int rc = netlink_open(0, false, &sock, err);
+	int rc = netlink_open(0, &sock, err);
 
 	if (rc < 0)
 		return rc;
@@ -312,7 +314,8 @@ static int configure(struct nl_sock *inside, const struct network *n, const stru
 	return rc;
 }
 
-static int plug(const struct net *net, const struct network *n, const struct net_endpoint *ep, pid_t pid, struct err *err)
+static int plug(const struct net *net, const struct network *n, const struct net_endpoint *ep, const struct net_request *req,
+		struct err *err)
 {
 	AUTO(netlink_close) struct nl_sock *inside = NULL;
 	AUTO(netlink_close) struct nl_sock *here = NULL;
@@ -322,15 +325,17 @@ static int plug(const struct net *net, const struct network *n, const struct net
 	int rc;
 
 	(void)mac_parse(ep->mac, mac); /* our own text */
-	if ((rc = netlink_open(pid, !n->has_v6, &inside, err)) < 0 || (rc = netlink_open(0, false, &here, err)) < 0)
+	rc = req->netlink_fd ? netlink_open_fd(req->netlink_fd, &inside, err) : netlink_open(req->pid, &inside, err);
+	if (rc < 0 || (rc = netlink_open(0, &here, err)) < 0)
 		return rc;
 	rc = link_add_veth(here,
-			   &(struct veth){.host_name = ep->host_if, .peer_name = ep->container_if, .peer_pid = pid,
-					  .peer_mac = mac, .mtu = n->info.mtu},
+			   &(struct veth){.host_name = ep->host_if, .peer_name = ep->container_if, .peer_pid = req->pid,
+					  .born_there = net->peer_elsewhere, .peer_mac = mac, .mtu = n->info.mtu},
 			   err);
 	if (rc < 0)
 		return rc;
 	if ((rc = link_get(here, ep->host_if, &link, err)) < 0 ||
+	    (!link.up && (rc = link_set(here, link.index, NULL, NULL, 0, 1, err)) < 0) ||
 	    (rc = bridge_add_port(ep->bridge, link.index, err)) < 0 || (rc = configure(inside, n, ep, err)) < 0)
 		(void)link_del(here, ep->host_if, &ignored); /* takes its peer with it */
 	if (rc >= 0) {
@@ -408,7 +413,7 @@ int net_attach(struct net *net, const struct net_request *req, struct net_endpoi
 	if (rc < 0)
 		return rc;
 
-	rc = plug(net, n, ep, req->pid, err);
+	rc = plug(net, n, ep, req, err);
 	if (rc >= 0)
 		rc = publish(net, n, ep, err);
 	pthread_mutex_lock(&net->lock);
@@ -421,7 +426,7 @@ int net_attach(struct net *net, const struct net_request *req, struct net_endpoi
 		AUTO(netlink_close) struct nl_sock *sock = NULL;
 		struct err ignored;
 
-		if (netlink_open(0, false, &sock, &ignored) >= 0)
+		if (netlink_open(0, &sock, &ignored) >= 0)
 			(void)link_del(sock, ep->host_if, &ignored); /* absent when the plug failed */
 		retire(net, req->container_id);
 		return err_wrap(err, rc, "attach to network '%s'", n->info.name);
@@ -441,17 +446,6 @@ int net_detach(struct net *net, const char *container_id, struct err *err)
 	if (ep)
 		retire(net, container_id);
 	return 0;
-}
-
-int net_loopback_up(pid_t pid, struct err *err)
-{
-	AUTO(netlink_close) struct nl_sock *sock = NULL;
-	struct link_info lo;
-	int rc = netlink_open(pid, false, &sock, err);
-
-	if (rc < 0 || (rc = link_get(sock, "lo", &lo, err)) < 0)
-		return rc;
-	return lo.up ? 0 : link_set(sock, lo.index, NULL, NULL, 0, 1, err);
 }
 
 /* ---- recovery ----------------------------------------------------------------------------------------------------------------- */
@@ -480,7 +474,7 @@ static bool is_stray(void *arg, const char *name, const struct link_info *info)
 static int sweep_links(struct net *net, struct err *err)
 {
 	AUTO(netlink_close) struct nl_sock *sock = NULL;
-	int rc = netlink_open(0, false, &sock, err);
+	int rc = netlink_open(0, &sock, err);
 
 	for (size_t i = 0; rc >= 0 && i < net->networks.n; i++) {
 		struct strays s = {.net = net};
@@ -492,7 +486,7 @@ static int sweep_links(struct net *net, struct err *err)
 			break;
 		s.bridge = link.index;
 		pthread_mutex_lock(&net->lock);
-		rc = link_each(sock, is_stray, &s, err);
+		rc = link_each_port(sock, is_stray, &s, err);
 		pthread_mutex_unlock(&net->lock);
 		STRV_EACH(name, &s.names)
 			(void)link_del(sock, *name, &ignored); /* its namespace may have died meanwhile */

@@ -85,6 +85,7 @@ int net_expose_parse(const char *spec, net_port_vec *ret, struct err *err);
 struct net_request {
 	const char *container_id;	/* 64 hex digits */
 	pid_t pid;			/* whose network namespace; the process is blocked before its start */
+	int netlink_fd;			/* a NETLINK_ROUTE socket from in there, borrowed; 0: the namespace of @pid is joined for one */
 	const char *agent;		/* to get at it where setns does not work (ns_socket()); NULL: none */
 	const char *network;		/* name, id or id prefix; NULL or "default": the default bridge */
 	const char *ip, *ip6, *mac;	/* NULL: chosen */
@@ -120,6 +121,7 @@ DEFINE_AUTO_CLEAR(net_endpoint_clear, struct net_endpoint)
 
 /*
  * Give the container of @req its eth0. Networks "none" and "host" and "container:ID" need no endpoint and are ERR_INVALID here.
+ * The namespace's lo and, without IPv6, its net.ipv6.conf.default.disable_ipv6 are its maker's business.
  * ERR_CONFLICT "... port is already allocated" / "address ... is in use"; ERR_UNSUPPORTED names what the host lacks.
  */
 int net_attach(struct net *net, const struct net_request *req, struct net_endpoint *ret, struct err *err);
@@ -129,9 +131,6 @@ int net_detach(struct net *net, const char *container_id, struct err *err);
 int net_endpoint_get(struct net *net, const char *container_id, struct net_endpoint *ret, struct err *err);
 /* Detach every container that is not in @live (container ids), remove interfaces and rules of nobody. At pouchd's start. */
 int net_gc(struct net *net, const struct strv *live, struct err *err);
-
-/* Bring lo up inside the namespace of @pid: all that "none" needs. */
-int net_loopback_up(pid_t pid, struct err *err);
 
 /* ---- networks --------------------------------------------------------------------------------------------------------------- */
 

@@ -71,7 +71,9 @@ struct network {
 struct firewall {
 	const struct firewall_kind *kind;
 	char *lock_path;	/* flock held around each change */
+	const char *program;	/* "iptables" or "iptables-legacy" */
 	bool wait;		/* iptables-restore knows -w */
+	bool addrtype;		/* and the kernel the match of that name */
 	struct fit rows[3];
 	size_t row_count;
 };
@@ -81,11 +83,14 @@ struct firewall_view {
 	const struct net_endpoint *const *endpoints; /* of this network */
 	size_t count;
 	bool loopback;		/* also connections from the host's 127.0.0.1 (needs route_localnet) */
+	struct strv local;	/* firewall_lists_addresses(): the host's IPv4 addresses but 127.0.0.0/8 */
 };
 
 /* Choose the best that works; @wanted false chooses "none". */
 int firewall_open(struct firewall *fw, bool wanted, const char *run_dir, struct err *err);
 void firewall_close(struct firewall *fw);
+/* Does firewall_apply() have to be told the host's addresses? */
+bool firewall_lists_addresses(const struct firewall *fw);
 /* Do published ports work by NAT? */
 bool firewall_has_nat(const struct firewall *fw);
 /* Write the network's chains as a whole. @first also hooks them into the built-in ones. */
@@ -122,6 +127,7 @@ struct net {
 	bool userland_proxy;
 	bool loopback;			/* NAT reaches 127.0.0.1 */
 	bool ip_forward;
+	bool peer_elsewhere;		/* feature veth-peer-netns */
 	int mtu;
 	struct firewall firewall;
 	VEC(struct network *) networks;

@@ -26,6 +26,7 @@
 #include "compat/base/fd.h"
 #include "compat/base/hide.h"
 #include "compat/base/str.h"
+#include "compat/kernel/capability.h"
 
 #ifndef SIOCBRADDBR
 #define SIOCBRADDBR 0x89a0
@@ -41,94 +42,12 @@ static void msg_free(struct nl_msg **msg)
 		nlmsg_free(*msg);
 }
 
-/* ---- sockets ------------------------------------------------------------------------------------------------------------------ */
+/* ---- messages ----------------------------------------------------------------------------------------------------------------- */
 
 static int on_error(struct sockaddr_nl *from, struct nlmsgerr *error, void *arg)
 {
 	*(int *)arg = -error->error;
 	return NL_STOP;
-}
-
-static int open_here(struct nl_sock **ret, struct err *err)
-{
-	struct nl_sock *sock = nl_socket_alloc();
-
-	if (!sock)
-		return err_sys(err, ENOMEM, "make a netlink socket");
-	if (nl_connect(sock, NETLINK_ROUTE) < 0) {
-		nl_socket_free(sock);
-		return err_sys(err, errno ? errno : EIO, "connect a netlink socket");
-	}
-	(void)fd_set_cloexec(nl_socket_get_fd(sock), true);
-	/* One question at a time; a plain answer does not advance the library's count. */
-	nl_socket_disable_seq_check(sock);
-	*ret = sock;
-	return 0;
-}
-
-struct visit {
-	pid_t pid;
-	bool quiet;
-	struct nl_sock *sock;
-	int rc;
-	struct err err;
-};
-
-static int enter(pid_t pid, struct err *err)
-{
-	auto_fd int fd = -1;
-	char path[40];
-
-	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
-	fd = hidden("setns_net") || hidden("setns") ? -1 : open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || syscall(SYS_setns, fd, CLONE_NEWNET) < 0) {
-		if (fd < 0 ? kill(pid, 0) == 0 : errno == ENOSYS)
-			return err_set(err, ERR_UNSUPPORTED,
-				       "bridge network: this kernel cannot join a network namespace (setns)");
-		return err_sys(err, errno, "join the network namespace of process %d", (int)pid);
-	}
-	return 0;
-}
-
-static void *visit(void *arg)
-{
-	struct visit *v = arg;
-	struct err ignored;
-
-	v->rc = enter(v->pid, &v->err);
-	if (v->rc < 0)
-		return NULL;
-	if (v->quiet) /* fails where the kernel has no IPv6: then there is nothing to switch off */
-		(void)file_put(-1, "/proc/sys/net/ipv6/conf/default/disable_ipv6", "1", &ignored);
-	v->rc = open_here(&v->sock, &v->err);
-	return NULL;
-}
-
-int netlink_open(pid_t pid, bool quiet, struct nl_sock **ret, struct err *err)
-{
-	struct visit v = {.pid = pid, .quiet = quiet};
-	pthread_t thread;
-	int code;
-
-	if (!pid)
-		return open_here(ret, err);
-	code = pthread_create(&thread, NULL, visit, &v);
-	if (code)
-		return err_sys(err, code, "start a thread");
-	pthread_join(thread, NULL);
-	if (v.rc < 0) {
-		if (err)
-			*err = v.err;
-		return v.rc;
-	}
-	*ret = v.sock;
-	return 0;
-}
-
-void netlink_close(struct nl_sock *sock)
-{
-	if (sock)
-		nl_socket_free(sock);
 }
 
 /* Send and wait for the answer. 0 or -errno. */
@@ -209,45 +128,36 @@ static int move_link(struct nl_sock *sock, int index, pid_t pid, const char *nam
 	return rc < 0 ? err_sys(err, -rc, "move an interface to process %d", (int)pid) : 0;
 }
 
-static bool is_there(struct nl_sock *sock, const char *name)
+/* Made here under a name that no interface of the host has, then moved and renamed at once. */
+static int make_and_move(struct nl_sock *sock, const struct veth *veth, struct err *err)
 {
+	char far[IFNAMSIZ];
 	struct link_info info;
 	struct err ignored;
+	int rc;
 
-	return link_get(sock, name, &info, &ignored) >= 0;
+	snprintf(far, sizeof(far), "p%s", veth->host_name);
+	rc = try_veth(sock, veth, far, false);
+	if (rc < 0)
+		return rc;
+	rc = link_get(sock, far, &info, err);
+	if (rc >= 0)
+		rc = move_link(sock, info.index, veth->peer_pid, veth->peer_name, err);
+	if (rc < 0)
+		(void)link_del(sock, veth->host_name, &ignored); /* both ends */
+	return rc;
 }
 
 int link_add_veth(struct nl_sock *sock, const struct veth *veth, struct err *err)
 {
-	char far[IFNAMSIZ];
-	struct link_info info;
-	int rc = hidden("veth_peer_netns") ? -EOPNOTSUPP : try_veth(sock, veth, veth->peer_name, true);
+	int rc;
 
-	if (rc == 0) {
-		/* Old kernels take the namespace without a word and leave the peer here, under the container's name for it. */
-		if (!hidden("veth_peer_netns") && !is_there(sock, veth->peer_name))
-			return 0;
-		if (link_get(sock, veth->peer_name, &info, err) >= 0 && memcmp(info.mac, veth->peer_mac, LINK_MAC_SIZE) == 0)
-			return move_link(sock, info.index, veth->peer_pid, veth->peer_name, err);
-		return 0; /* the host has an interface of that name of its own */
-	}
+	err_clear(err);
+	rc = veth->born_there ? try_veth(sock, veth, veth->peer_name, true) : make_and_move(sock, veth, err);
+	if (rc >= 0 || err->code)
+		return rc;
 	if (rc == -ESRCH)
 		return err_sys(err, ESRCH, "process %d", (int)veth->peer_pid);
-	if (rc == -EOPNOTSUPP || rc == -EINVAL || rc == -EEXIST) {
-		snprintf(far, sizeof(far), "p%s", veth->host_name);
-		rc = try_veth(sock, veth, far, false);
-		if (rc == 0) {
-			rc = link_get(sock, far, &info, err);
-			if (rc >= 0)
-				rc = move_link(sock, info.index, veth->peer_pid, veth->peer_name, err);
-			if (rc < 0) {
-				struct err ignored;
-
-				(void)link_del(sock, veth->host_name, &ignored);
-			}
-			return rc;
-		}
-	}
 	if (rc == -EOPNOTSUPP)
 		return err_set(err, ERR_UNSUPPORTED, "bridge network: this kernel has no veth interfaces");
 	return err_sys(err, -rc, "make interface pair '%s'", veth->host_name);
@@ -299,15 +209,28 @@ static int dump(struct nl_sock *sock, struct nl_msg *msg, nl_recvmsg_msg_cb_t cb
 	return rc < 0 && rc != -NLE_DUMP_INTR ? -EIO : 0;
 }
 
-int link_each(struct nl_sock *sock, bool (*cb)(void *arg, const char *name, const struct link_info *info), void *arg,
-	      struct err *err)
+static int each_of(struct nl_sock *sock, int family, bool (*cb)(void *arg, const char *name, const struct link_info *info),
+		   void *arg, struct err *err)
 {
-	struct ifinfomsg head = {0};
+	struct ifinfomsg head = {.ifi_family = (unsigned char)family};
 	struct link_walk walk = {.cb = cb, .arg = arg};
 	AUTO_MSG struct nl_msg *msg = message(RTM_GETLINK, NLM_F_DUMP, &head, sizeof(head));
 	int rc = dump(sock, msg, on_link, &walk);
 
 	return rc < 0 ? err_sys(err, -rc, "list interfaces") : 0;
+}
+
+int link_each(struct nl_sock *sock, bool (*cb)(void *arg, const char *name, const struct link_info *info), void *arg,
+	      struct err *err)
+{
+	return each_of(sock, AF_UNSPEC, cb, arg, err);
+}
+
+/* 2.6.32 tells the bridge of a port in its answer about bridges only. */
+int link_each_port(struct nl_sock *sock, bool (*cb)(void *arg, const char *name, const struct link_info *info), void *arg,
+		   struct err *err)
+{
+	return each_of(sock, AF_BRIDGE, cb, arg, err);
 }
 
 struct find {
@@ -415,8 +338,12 @@ static int bridge_ioctl(unsigned long what, void *arg)
 
 int bridge_add(const char *name, struct err *err)
 {
-	int rc = bridge_ioctl(SIOCBRADDBR, (void *)name);
+	const struct fit *may = compat_choice(CAPABILITY_BRIDGE);
+	int rc;
 
+	if (may->score == FIT_NO)
+		return err_set(err, ERR_UNSUPPORTED, "bridge network: %s", may->reason);
+	rc = bridge_ioctl(SIOCBRADDBR, (void *)name);
 	if (rc == -EEXIST)
 		return rc;
 	if (rc == -ENOPKG || rc == -ENOTTY || rc == -EINVAL)
@@ -457,7 +384,10 @@ int bridge_hairpin(struct nl_sock *sock, const char *name, int index)
 	nla_nest_end(msg, port);
 	if (request(sock, msg) == 0)
 		return 0;
-	/* Before 3.8. */
+	/*
+	 * Before 3.8. Those take what follows for the port's state and refuse it, as the nested attribute's length is no state. Where sysfs
+	 * shows the first namespace only, there is no bridge in any other.
+	 */
 	file = xfmt("/sys/class/net/%s/brport/hairpin_mode", name);
 	return file_put(-1, file, "1", &ignored);
 }

@@ -16,11 +16,11 @@ struct nl_sock;
 
 /*
  * A socket in the namespace of @pid, or in ours with 0. It stays in that namespace whoever uses it. Opened by a thread of its own, since
- * only a thread's namespace changes.
- *
- * @quiet	switch IPv6 off for interfaces that are made there later
+ * only a thread's namespace changes. ERR_UNSUPPORTED where the kernel cannot join one: netlink_open_fd().
  */
-int netlink_open(pid_t pid, bool quiet, struct nl_sock **ret, struct err *err);
+int netlink_open(pid_t pid, struct nl_sock **ret, struct err *err);
+/* By a NETLINK_ROUTE socket that somebody opened in the namespace. @fd stays the caller's. */
+int netlink_open_fd(int fd, struct nl_sock **ret, struct err *err);
 void netlink_close(struct nl_sock *sock);
 DEFINE_AUTO(netlink_close, struct nl_sock *)
 
@@ -36,12 +36,13 @@ struct link_info {
 
 struct veth {
 	const char *host_name, *peer_name;
-	pid_t peer_pid;			/* the peer is born in this process's namespace */
+	pid_t peer_pid;			/* in whose namespace the peer ends */
+	bool born_there;		/* it may be made there (feature veth-peer-netns); else it is moved and renamed */
 	const unsigned char *peer_mac;	/* of LINK_MAC_SIZE */
 	int mtu;
 };
 
-/* A pair; the host's end is up. Where the kernel cannot make the peer in another namespace it is moved there and renamed. */
+/* A pair. The host's end is down where the kernel does not take that word in the same request (before 2.6.34). */
 int link_add_veth(struct nl_sock *sock, const struct veth *veth, struct err *err);
 /* kind INTERNAL and code ENODEV when it does not exist. */
 int link_get(struct nl_sock *sock, const char *name, struct link_info *ret, struct err *err);
@@ -54,11 +55,18 @@ int link_set(struct nl_sock *sock, int index, const char *name, const unsigned c
  */
 void link_settle(const char *name);
 int link_del(struct nl_sock *sock, const char *name, struct err *err);
-/* Names of all links; @cb returns false to stop. */
+/* Names of all links; @cb returns false to stop. info->master is told by newer kernels only. */
 int link_each(struct nl_sock *sock, bool (*cb)(void *arg, const char *name, const struct link_info *info), void *arg,
 	      struct err *err);
 
-/* By ioctl: the same on every kernel, where netlink's way is accepted and ignored by old ones. Existing is -EEXIST without a message. */
+/* The same for ports of bridges, with info->master. */
+int link_each_port(struct nl_sock *sock, bool (*cb)(void *arg, const char *name, const struct link_info *info), void *arg,
+		   struct err *err);
+
+/*
+ * By ioctl: the same on every kernel, where netlink's way is accepted and ignored by old ones. Existing is -EEXIST without a message.
+ * ERR_UNSUPPORTED, and nothing is tried, where the kernel would crash of it: see compat/kernel/netns.h.
+ */
 int bridge_add(const char *name, struct err *err);
 int bridge_del(const char *name, struct err *err);
 int bridge_add_port(const char *bridge, int index, struct err *err);

@@ -262,7 +262,7 @@ static int make_bridge(struct net *net, struct network *n, const struct net_opti
 	struct present present = {0};
 	struct link_info link;
 	bool is_new;
-	int rc = netlink_open(0, false, &sock, err);
+	int rc = netlink_open(0, &sock, err);
 
 	if (rc < 0)
 		return rc;

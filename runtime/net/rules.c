@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "compat/base/str.h"
@@ -10,6 +11,30 @@
 
 /* A namespace that dies takes its interfaces along within this time; to ask for it costs the kernel 20 ms of waiting. */
 enum { REAP_MS = 250 };
+
+enum { LOCAL_MAX = 256 };
+
+static bool add_local(void *arg, int index, const void *addr, int prefix)
+{
+	struct strv *local = arg;
+	char text[IP_TEXT_SIZE];
+	uint32_t ip;
+
+	memcpy(&ip, addr, 4);
+	ip = ntohl(ip);
+	ip_text(ip, text);
+	if (ip >> 24 != 127)
+		strv_add(local, text);
+	return local->n < LOCAL_MAX;
+}
+
+static int list_local(struct strv *ret, struct err *err)
+{
+	AUTO(netlink_close) struct nl_sock *sock = NULL;
+	int rc = netlink_open(0, &sock, err);
+
+	return rc < 0 ? rc : addr_each(sock, 0, AF_INET, add_local, ret, err);
+}
 
 /*
  * Starts that come at the same time share one run: a run writes all endpoints that were there when it began, so whoever finds that a
@@ -43,7 +68,10 @@ int rules_write(struct net *net, struct network *n, bool first, struct err *err)
 		VEC_PUSH(&pointers, copy);
 	view.endpoints = pointers.v;
 	view.count = pointers.n;
-	rc = firewall_apply(&net->firewall, &view, first, err);
+	if (firewall_lists_addresses(&net->firewall))
+		rc = list_local(&view.local, err);
+	if (rc >= 0)
+		rc = firewall_apply(&net->firewall, &view, first, err);
 	if (rc >= 0 && !first)
 		n->rules_written = now;
 	pthread_mutex_unlock(&net->rules_lock);
@@ -52,6 +80,7 @@ int rules_write(struct net *net, struct network *n, bool first, struct err *err)
 		net_endpoint_clear(copy);
 	VEC_FREE(&copies);
 	VEC_FREE(&pointers);
+	strv_clear(&view.local);
 	return rc;
 }
 
@@ -80,7 +109,7 @@ static void *reap(void *arg)
 		}
 		pthread_mutex_unlock(&net->reaper.lock);
 
-		if (netlink_open(0, false, &sock, &ignored) < 0)
+		if (netlink_open(0, &sock, &ignored) < 0)
 			continue; /* the next start sweeps them */
 		STRV_EACH(name, &names)
 			(void)link_del(sock, *name, &ignored); /* mostly gone already */
