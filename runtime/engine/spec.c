@@ -46,7 +46,7 @@ static void env_set_all(struct strv *env, const struct strv *from)
 
 const char *spec_path(const struct container_record *r)
 {
-	const char *path = PATH_DEFAULT + strlen("PATH=");
+	const char *path = str_skip(PATH_DEFAULT, "PATH=");
 
 	STRV_EACH(v, &r->config.env)
 		path = str_starts(*v, "PATH=") ? *v + strlen("PATH=") : path;

@@ -18,6 +18,7 @@
 #include "runtime/engine/check.h"
 #include "runtime/engine/internal.h"
 #include "runtime/engine/keeper.h"
+#include "runtime/engine/libc.h"
 #include "runtime/engine/mounts.h"
 #include "runtime/engine/network.h"
 #include "runtime/engine/remove.h"
@@ -43,6 +44,31 @@ static int mount_rootfs(struct start *s, struct err *err)
 static int umount_rootfs(struct container *c, struct err *err)
 {
 	return storage_rootfs_umount(c->engine->storage, c->id, err);
+}
+
+static const char *annotation(const struct container_record *r, const char *key)
+{
+	const char *value = strmap_get(&r->host.annotations, key);
+
+	return value ? value : strmap_get(&r->config.spec_annotation, key);
+}
+
+/* Better said here than by the image's loader. */
+static int check_image(struct start *s, struct err *err)
+{
+	const struct container_record *r = &s->c->rec;
+	struct libc_program program = {
+		.rootfs = s->rootfs,
+		.name = r->path,
+		.path = spec_path(r),
+		.cwd = str_empty(r->config.working_dir) ? "/" : r->config.working_dir,
+	};
+	struct libc_kernel kernel;
+
+	libc_kernel_get(&kernel);
+	if (libc_kernel_is_new(&kernel) || str_eq(annotation(r, LIBC_CHECK_ANNOTATION), "off"))
+		return 0;
+	return libc_check(&program, &kernel, err);
 }
 
 static int prepare_mounts(struct start *s, struct err *err)
@@ -232,6 +258,7 @@ static const struct stage {
 	int (*undo)(struct container *c, struct err *err);
 } stages[] = {
 	{"mount root file system", mount_rootfs, umount_rootfs},
+	{"check the image", check_image, NULL},
 	{"prepare volumes", prepare_mounts, NULL},
 	{"make bundle", make_bundle, remove_bundle},
 	{"write network files", write_files, NULL},
