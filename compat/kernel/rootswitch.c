@@ -4,6 +4,7 @@
 #include "compat/kernel/rootswitch.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
@@ -48,13 +49,28 @@ static struct fit pivot_probe(void)
 }
 
 /*
+ * A caller in a chroot would pivot what is below it, and leave the host's tree in the namespace: in reach of whoever joins it, and of root
+ * in the container. Joining one's own mount namespace makes its real root ours. Where that cannot be done, as on kernels without setns,
+ * nothing changes.
+ */
+static void leave_chroot(void)
+{
+	auto_fd int own = hidden("setns") ? -1 : open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+
+	if (own >= 0)
+		(void)syscall(SYS_setns, own, CLONE_NEWNS);
+}
+
+/*
  * pivot_root(".", ".") stacks the old root over the new one at the same place: no directory in the container is needed for it, and the
  * lazy unmount of "." takes it away.
  */
 static int pivot_enter(int root_fd, const char *root, struct err *err)
 {
-	auto_fd int old = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_fd int old = -1;
 
+	leave_chroot();
+	old = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (old < 0)
 		return err_sys(err, errno, "open '/'");
 	if (fchdir(root_fd) < 0)

@@ -34,17 +34,19 @@ struct joining {
 	int cgroup_into;		/* v2: the group's directory, -1 without */
 	bool cgroup_born;		/* in it since clone() */
 	int root_fd;
+	int chroot_fd;			/* the root of a container without a mount namespace of its own, -1 with one */
 };
 
 /* ---- the child ----------------------------------------------------------------------------------------------------------- */
 
 static void keep_needed(struct joining *j)
 {
-	int keep[CGROUP_MAX_HIERARCHIES + NS_COUNT + 8];
+	int keep[CGROUP_MAX_HIERARCHIES + NS_COUNT + 9];
 	size_t n = 0;
 
 	keep[n++] = j->setup.sync;
 	keep[n++] = j->setup.proc_fd;
+	keep[n++] = j->chroot_fd;
 	keep[n++] = j->options->console_socket;
 	for (int i = 0; i < 3; i++)
 		keep[n++] = j->options->stdio[i];
@@ -82,6 +84,8 @@ static int join(struct joining *j, struct err *err)
 	int rc = ns_join(&j->set, 1u << NS_PID | 1u << NS_TIME, err);
 
 	ns_set_close(&j->set);
+	if (!rc && j->chroot_fd >= 0 && (fchdir(j->chroot_fd) < 0 || chroot(".") < 0))
+		rc = err_sys(err, errno, "enter the container's root");
 	if (rc || !user)
 		return rc;
 	if (setresgid(0, 0, 0) < 0 && errno != EINVAL)
@@ -171,6 +175,17 @@ static int prepare_cgroup(struct joining *j, struct err *err)
 	}
 }
 
+static int open_chroot(struct joining *j, struct err *err)
+{
+	char path[40];
+
+	if (j->set.fds[NS_MNT] >= 0)
+		return 0;
+	(void)snprintf(path, sizeof(path), "/proc/%d/root", (int)j->c->state.pid);
+	j->chroot_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return j->chroot_fd < 0 ? err_sys(err, errno, "open '%s'", path) : 0;
+}
+
 static int prepare(struct joining *j, struct err *err)
 {
 	const struct oci_exec *o = j->options;
@@ -200,6 +215,8 @@ static int prepare(struct joining *j, struct err *err)
 	}
 	if (!rc)
 		rc = ns_set_open(j->c->state.pid, &j->set, err);
+	if (!rc)
+		rc = open_chroot(j, err);
 	if (!rc)
 		rc = prepare_cgroup(j, err);
 	return rc;
@@ -273,6 +290,8 @@ static void release(struct joining *j)
 		close(j->cgroup_fds[i]);
 	if (j->cgroup_into >= 0)
 		close(j->cgroup_into);
+	if (j->chroot_fd >= 0)
+		close(j->chroot_fd);
 	ns_set_close(&j->set);
 	seccomp_program_clear(&j->seccomp);
 	if (j->setup.proc_fd >= 0)
@@ -284,7 +303,7 @@ static int start_setns(struct oci_container *c, const struct oci_process *proces
 		       pid_t *ret_pid, int *ret_console, struct err *err)
 {
 	struct joining j = {.c = c, .process = process, .options = options, .set = NS_SET_INIT, .setup.proc_fd = -1,
-			    .cgroup_into = -1};
+			    .cgroup_into = -1, .chroot_fd = -1};
 	struct err ignored = ERR_INIT;
 	int pair[2] = {-1, -1}, console = -1;
 	pid_t pid = -1;

@@ -144,6 +144,64 @@ checkpoint_needs_criu() {
 	nothing_of "$id"
 }
 
+# The kernel's idea of a mount namespace's root is not what a chroot shows: neither container nor exec may see what is above.
+exec_stays_inside_of_a_container_made_in_a_chroot() {
+	unshare -m true 2>/dev/null || skip 'no private mount namespace'
+	! ldd "$POUCH_BUILD/pouch-oci" 2>&1 | grep -q libasan || skip 'the sanitizers need more than the chroot has'
+	args='"sleep", "1000"' config
+	jail=$T/jail
+	mkdir -p "$jail$T" "$jail/proc" "$jail/sys" "$jail/dev" "$jail/tmp" "$jail/bin"
+	cp /bin/busybox "$jail/bin/"
+	touch "$jail/this-is-the-jail"
+	cp "$POUCH_BUILD/pouch-oci" "$jail/bin/"
+	ldd "$POUCH_BUILD/pouch-oci" 2>/dev/null | sed -n 's/.*=> \(\/[^ ]*\).*/\1/p; s/^[[:space:]]*\(\/[^ ]*\) (.*/\1/p' | while read -r library; do
+		mkdir -p "$jail$(dirname "$library")"
+		cp "$library" "$jail$library"
+	done
+	cp -a "$bundle" "$jail$bundle"
+	cat >"$jail/try" <<-END
+		set -e
+		mkdir -p $T
+		pouch-oci --root $oci_root run -d -b $bundle $id </dev/null >/dev/null
+		pouch-oci --root $oci_root exec $id ls / || echo "exec failed"
+		pouch-oci --root $oci_root exec $id sh -c 'ls -d /proc/1/root/this-is-the-jail /this-is-the-jail $T' 2>&1 || :
+		pouch-oci --root $oci_root exec $id cat /proc/mounts | grep -c ' / '
+		pouch-oci --root $oci_root delete -f $id
+	END
+	got=$(unshare -m sh -ec "mount --bind '$jail' '$jail'; cd '$jail'; mount -t proc proc proc; mount --rbind /sys sys; mount --rbind /dev dev
+		exec chroot . busybox env PATH=/bin busybox sh /try" 2>&1) || echo "exit code $?"
+	rm -rf "$jail"
+	echo "$got"
+	has etc "$got"
+	hasnt 'exec failed' "$got"
+	has "ls: $T: No such file or directory" "$got"
+	is 1 "$(echo "$got" | tail -n 1)"
+}
+
+exec_enters_the_root_where_there_is_no_mount_namespace() {
+	# Nothing may be mounted then, and nothing masked.
+	namespaces='{"type":"pid"}' args='"sleep", "1000"' config
+	python3 - "$bundle/config.json" <<-'END'
+	import json, sys
+	c = json.load(open(sys.argv[1]))
+	c["mounts"] = []
+	c["linux"].pop("sysctl", None)
+	for key in ("maskedPaths", "readonlyPaths"):
+	    c["linux"].pop(key)
+	c.pop("hostname")
+	json.dump(c, open(sys.argv[1], "w"))
+	END
+	oci run -d -b "$bundle" "$id" </dev/null >/dev/null
+	touch "$bundle/rootfs/inside"
+	is /inside "$(oci exec "$id" ls /inside)"
+	rm "$bundle/rootfs/inside"
+	remove "$id"
+	nothing_of "$id"
+}
+
+it 'keeps exec inside of a container that was made in a chroot' exec_stays_inside_of_a_container_made_in_a_chroot
+it 'enters the root of a container without a mount namespace' exec_enters_the_root_where_there_is_no_mount_namespace
+
 checkpoint_and_restore() {
 	needs criu
 	criu check >/dev/null 2>&1 || skip 'criu does not work on this kernel'
