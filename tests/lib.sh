@@ -84,6 +84,14 @@ needs() {
 	done
 }
 
+# needs_engine COMMAND...: as needs, for other container engines, which do not start on old kernels
+needs_engine() {
+	needs "$@"
+	case ${AS_KERNEL-} in
+	2.6.32 | el6) skip "$1 does not work on kernel $AS_KERNEL" ;;
+	esac
+}
+
 is() {
 	[ "$1" = "$2" ] || { echo "expected '$1', got '$2'"; return 1; }
 }
@@ -253,8 +261,22 @@ our_processes() {
 	grep -l "${T%?}[${T#"${T%?}"}]/" /proc/[0-9]*/cmdline 2>/dev/null | cut -d/ -f3
 }
 
+# in_cgroups EXPRESSION...: find(1) in all hierarchies, wherever they are mounted
+in_cgroups() {
+	# shellcheck disable=SC2046 # one word a mount
+	set -- $(awk '$3 == "cgroup" || $3 == "cgroup2" { print $2 }' /proc/self/mounts) "$@"
+	case $1 in
+	/*) find "$@" 2>/dev/null ;;
+	esac
+}
+
+# cgroup_mount CONTROLLER: where the version 1 hierarchy with it is mounted; nothing when there is none
+cgroup_mount() {
+	awk -v want="$1" '$3 == "cgroup" && index("," $4 ",", "," want ",") { print $2; exit }' /proc/self/mounts
+}
+
 our_cgroups() {
-	find /sys/fs/cgroup -mindepth 2 -type d -path "*/$cgroup_parent/*" 2>/dev/null
+	in_cgroups -type d -path "*/$cgroup_parent/*"
 }
 
 nothing_is_left() {
@@ -309,7 +331,7 @@ finish() {
 	for mount in $(our_mounts | sort -r); do
 		umount -l "$mount"
 	done
-	find /sys/fs/cgroup -depth -type d -path "*/$cgroup_parent*" -exec rmdir {} + 2>/dev/null
+	in_cgroups -depth -type d -path "*/$cgroup_parent*" -exec rmdir {} +
 	[ "${POUCH_TEST_PRIVATE-}" = yes ] || sh "$tests/forget-bridge" "$bridge"
 	if [ $test_failures != 0 ] && [ -e "$T/pouchd.log" ]; then
 		echo '# the last of pouchd.log:'

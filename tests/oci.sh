@@ -35,7 +35,9 @@ bundle() {
 	chmod 755 "$bundle" "$bundle/rootfs"
 }
 
-default_namespaces='{"type":"pid"},{"type":"network"},{"type":"ipc"},{"type":"uts"},{"type":"mount"},{"type":"cgroup"}'
+default_namespaces='{"type":"pid"},{"type":"network"},{"type":"ipc"},{"type":"uts"},{"type":"mount"}'
+# Asked for where there are none, they would be refused.
+[ ! -e /proc/self/ns/cgroup ] || default_namespaces=$default_namespaces',{"type":"cgroup"}'
 default_caps='"CAP_AUDIT_WRITE","CAP_KILL","CAP_NET_BIND_SERVICE"'
 no_proc_mounts='{"destination":"/dev","type":"tmpfs","source":"tmpfs","options":["nosuid","strictatime","mode=755","size=65536k"]},
 	{"destination":"/dev/pts","type":"devpts","source":"devpts","options":["nosuid","noexec","newinstance","ptmxmode=0666","mode=0620"]},
@@ -82,6 +84,11 @@ sh_args() {
 	printf '"sh", "-c", "%s"' "$(printf '%s' "$1" | sed 's/\\/\\\\/g; s/"/\\"/g' | tr '\n\t' '; ')"
 }
 
+# known_caps LINES: without the bits that 2.6.32 sets for capabilities which it does not know
+known_caps() {
+	echo "$1" | sed 's/\t[0-9a-f]\{7\}c\([0-9a-f]\{8\}\)$/\t00000000\1/'
+}
+
 # run_sh SCRIPT: runs it in a container of the present settings
 run_sh() {
 	args=$(sh_args "$1") config
@@ -109,7 +116,7 @@ status_is() {
 # nothing_of ID: no state, no cgroup, no mount
 nothing_of() {
 	[ ! -e "$oci_root/$1" ] || { echo "$oci_root/$1 is left"; return 1; }
-	is '' "$(find /sys/fs/cgroup -type d -name "$1" 2>/dev/null)"
+	is '' "$(in_cgroups -type d -name "$1")"
 	is '' "$(our_mounts)"
 }
 

@@ -9,6 +9,8 @@
 #include "compat/base/fd.h"
 #include "compat/base/path.h"
 #include "compat/base/str.h"
+#include "compat/kernel/feature.h"
+#include "compat/kernel/ns.h"
 #include "runtime/oci/cmd.h"
 #include "runtime/oci/spec.h"
 
@@ -96,6 +98,23 @@ static void make_rootless(struct oci_spec *s)
 	json_clear(&cgroup_resources_table, &l->resources);
 }
 
+/* What this kernel does not have would be refused. */
+static void keep_possible(struct oci_spec *s)
+{
+	struct oci_linux *l = &s->linux_;
+
+	for (size_t i = 0; i < l->namespaces.n; i++) {
+		int kind = ns_parse(l->namespaces.v[i].type);
+
+		if (kind >= 0 && ns_exists(kind))
+			continue;
+		free(l->namespaces.v[i].type);
+		VEC_DEL(&l->namespaces, i);
+		i--;
+	}
+	s->process->no_new_privileges = s->process->no_new_privileges && feature_works(FEATURE_NO_NEW_PRIVS);
+}
+
 static int spec(int count, const char **args, struct err *err)
 {
 	AUTO(oci_spec_clear) struct oci_spec s = {0};
@@ -108,6 +127,7 @@ static int spec(int count, const char **args, struct err *err)
 		return rc;
 	if (rootless)
 		make_rootless(&s);
+	keep_possible(&s);
 	json_print(&oci_spec_table, &s, JSON_PRINT_PRETTY, &text);
 	buf_char(&text, '\n');
 	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);

@@ -64,11 +64,33 @@ struct sched_attributes {
 	uint64_t runtime, deadline, period;
 };
 
+/* Before 3.14: all but deadlines. By number, since musl says ENOSYS itself. */
+static int classic_scheduler(pid_t pid, const struct sched_attributes *a)
+{
+	enum { DEADLINE = 6, RESET_ON_FORK = 1, POLICY_RESET_ON_FORK = 0x40000000 };
+	const struct sched_param param = {.sched_priority = (int)a->priority};
+	int policy = (int)a->policy | (a->flags & RESET_ON_FORK ? POLICY_RESET_ON_FORK : 0);
+
+	if (a->policy == DEADLINE || a->flags & ~(uint64_t)RESET_ON_FORK)
+		return -ENOSYS;
+	if (syscall(SYS_sched_setscheduler, pid, policy, &param) < 0 || setpriority(PRIO_PROCESS, (id_t)pid, a->nice) < 0)
+		return -errno;
+	return 0;
+}
+
+static int set_scheduler(pid_t pid, const struct sched_attributes *a)
+{
+	if (syscall(SYS_sched_setattr, pid, a, 0) == 0)
+		return 0;
+	return errno == ENOSYS ? classic_scheduler(pid, a) : -errno;
+}
+
 int process_scheduling(pid_t pid, const struct oci_process *process, struct err *err)
 {
 	const struct oci_scheduler *s = process->scheduler;
 	const struct oci_io_priority *io = process->io_priority;
 	uint64_t value = 0;
+	int rc;
 
 	if (s) {
 		struct sched_attributes a = {
@@ -82,8 +104,9 @@ int process_scheduling(pid_t pid, const struct oci_process *process, struct err 
 			(void)oci_word(oci_sched_flags, *f, &value);
 			a.flags |= value;
 		}
-		if (syscall(SYS_sched_setattr, pid, &a, 0) < 0)
-			return err_sys(err, errno, "set the scheduler to %s", s->policy);
+		rc = set_scheduler(pid, &a);
+		if (rc)
+			return err_sys(err, -rc, "set the scheduler to %s", s->policy);
 	}
 	if (io) {
 		(void)oci_word(oci_io_classes, io->class, &value);

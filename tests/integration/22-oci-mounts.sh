@@ -131,7 +131,7 @@ devices_are_there() {
 }
 
 devices_are_denied() {
-	[ -d /sys/fs/cgroup/devices ] || skip 'this host has no v1 devices controller'
+	[ -n "$(cgroup_mount devices)" ] || skip 'this host has no v1 devices controller'
 	caps='"CAP_MKNOD"'
 	fails 'not permitted' run_sh 'mknod /dev/mem2 c 1 1 && cat /dev/mem2'
 	run_sh 'mknod /dev/null2 c 1 3 && cat /dev/null2'
@@ -147,7 +147,7 @@ works_without_pivot_root() {
 cgroups_are_shown() {
 	mounts='{"destination":"/sys","type":"sysfs","source":"sysfs","options":["nosuid","noexec","nodev","ro"]},
 		{"destination":"/sys/fs/cgroup","type":"cgroup","source":"cgroup","options":["nosuid","noexec","nodev","relatime","ro"]}'
-	[ -d /sys/fs/cgroup/memory ] || skip 'the memory controller is not v1 here'
+	[ -n "$(cgroup_mount memory)" ] || skip 'the memory controller is not v1 here'
 	is 1 "$(run_sh 'cat /sys/fs/cgroup/memory/cgroup.procs' | head -n 1)"
 	fails 'Read-only' run_sh 'mkdir /sys/fs/cgroup/memory/x'
 	namespaces='{"type":"pid"},{"type":"mount"},{"type":"uts"}'

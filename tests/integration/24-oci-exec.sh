@@ -75,13 +75,14 @@ exec_needs_a_running_container() {
 }
 
 update_changes_limits() {
-	[ -d /sys/fs/cgroup/memory ] || skip 'the memory controller is not v1 here'
+	memory=$(cgroup_mount memory) cpu=$(cgroup_mount cpu)
+	[ -n "$memory" ] || skip 'the memory controller is not v1 here'
 	oci update --memory 64m --pids-limit 100 --cpu-share 512 "$id"
 	group=/$cgroup_parent/$id
-	is 67108864 "$(cat "/sys/fs/cgroup/memory$group/memory.limit_in_bytes")"
-	is 512 "$(cat "/sys/fs/cgroup/cpu$group/cpu.shares")"
+	is 67108864 "$(cat "$memory$group/memory.limit_in_bytes")"
+	is 512 "$(cat "$cpu$group/cpu.shares")"
 	echo '{"memory":{"limit":33554432}}' | oci update -r - "$id"
-	is 33554432 "$(cat "/sys/fs/cgroup/memory$group/memory.limit_in_bytes")"
+	is 33554432 "$(cat "$memory$group/memory.limit_in_bytes")"
 	oci update --memory -1 "$id"
 	fails 'is not a size' oci update --memory lots "$id"
 	fails 'not supported' oci update --l3-cache-schema x "$id"

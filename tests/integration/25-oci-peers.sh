@@ -17,7 +17,7 @@ in_podman() {
 }
 
 podman_works() {
-	needs podman conmon
+	needs_engine podman conmon
 	in_podman import "$T/rootfs.tar" bb >/dev/null
 	run="in_podman run --cgroup-parent /$cgroup_parent --net none"
 	is 'hello 5' "$($run --rm --user 5 bb sh -c 'echo hello $(id -u)')"
@@ -34,7 +34,7 @@ podman_works() {
 }
 
 containerd_works() {
-	needs containerd ctr
+	needs_engine containerd ctr
 	skip_without_space
 	cat >"$T/containerd.toml" <<-END
 	version = 2
@@ -78,7 +78,7 @@ in_containerd() {
 }
 
 docker_works() {
-	needs dockerd docker containerd
+	needs_engine dockerd docker containerd
 	cat >"$T/docker.json" <<-END
 	{"data-root": "$T/dk", "exec-root": "$T/dx", "pidfile": "$T/docker.pid", "hosts": ["unix://$T/dk.sock"], "bridge": "none",
 	 "iptables": false, "storage-driver": "vfs", "runtimes": {"pouch": {"path": "$POUCH_BUILD/pouch-oci"}}}

@@ -16,7 +16,7 @@ podman_run() {
 archive=$(image_archive) || skip 'busybox-static is not installed'
 
 podman_runs() {
-	needs podman
+	needs_engine podman
 	podman load -q -i "$archive"
 	says 'hello from inside' podman_run --rm localhost/busybox echo 'hello from inside'
 	exits 7 podman_run --rm localhost/busybox sh -c 'exit 7'
@@ -31,7 +31,7 @@ podman_runs() {
 it 'serves podman as its runtime' podman_runs
 
 containerd_start() {
-	needs containerd ctr
+	needs_engine containerd ctr
 	[ ! -e "$T/containerd.pid" ] || return 0
 	printf 'version = 2\nroot = "%s"\nstate = "%s"\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n[grpc]\naddress = "%s"\n' \
 		"$T/containerd" "$T/containerd-run" "$T/containerd.sock" >"$T/containerd.toml"
@@ -92,7 +92,7 @@ layout_loads() {
 it 'loads an OCI layout made by skopeo, plain, compressed and from standard input' layout_loads
 
 podman_exchanges() {
-	needs podman
+	needs_engine podman
 	pouch tag busybox:latest exchanged:v1
 	pouch save -o "$T/exchanged.tar" exchanged:v1
 	podman load -q -i "$T/exchanged.tar"
@@ -107,7 +107,7 @@ podman_exchanges() {
 it 'exchanges images with podman' podman_exchanges
 
 dockerd_start() {
-	needs dockerd
+	needs_engine dockerd
 	dockerd --data-root "$T/docker" --exec-root "$T/docker-exec" -H "$DOCKER_HOST" -p "$T/docker.pid" --bridge none --iptables=false \
 		>"$T/dockerd.log" 2>&1 </dev/null &
 	eventually 30 "$docker" version || { tail -n 3 "$T/dockerd.log"; skip 'dockerd does not start here'; }

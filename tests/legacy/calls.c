@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/personality.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -85,6 +86,16 @@ struct verdict call_prlimit(const struct call *c)
 	return remote_is_glibc(c) ? go_on() : fail(ENOSYS);
 }
 
+static bool wants_i686(const struct call *c)
+{
+	char path[48], text[12] = "";
+	auto_fd int fd = -1;
+
+	(void)str_fmt(path, sizeof(path), "/proc/%u/personality", c->n.pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd >= 0 && read(fd, text, sizeof(text) - 1) > 0 && (strtoul(text, NULL, 16) & PER_MASK) == PER_LINUX32;
+}
+
 /* In the caller's UTS namespace: its host name counts. */
 struct verdict call_uname(const struct call *c)
 {
@@ -101,6 +112,8 @@ struct verdict call_uname(const struct call *c)
 	if (own < 0 || there < 0 || setns(there, CLONE_NEWUTS) < 0)
 		return go_on();
 	rc = uname(&uts);
+	if (wants_i686(c))
+		(void)str_fmt(uts.machine, sizeof(uts.machine), "i686");
 	if (setns(own, CLONE_NEWUTS) < 0)
 		abort();	/* every later answer would be wrong */
 	if (rc < 0 || str_fmt(uts.release, sizeof(uts.release), "%s", c->kernel->release) < 0)
