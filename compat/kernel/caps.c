@@ -112,6 +112,19 @@ static int parse_list(const struct strv *list, const char *option, uint64_t *ret
 	return 0;
 }
 
+uint64_t caps_named(const struct strv *list)
+{
+	uint64_t set = 0;
+
+	for (size_t i = 0; i < list->n; i++) {
+		int cap = cap_parse(list->v[i]);
+
+		if (cap >= 0)
+			set |= CAP_BIT(cap);
+	}
+	return set;
+}
+
 int caps_tweak(uint64_t base, const struct strv *add, const struct strv *drop, uint64_t *ret, struct err *err)
 {
 	uint64_t added, dropped, set;

@@ -37,6 +37,8 @@ uint64_t caps_bounding(void);
 /* Docker's default set of fourteen. */
 uint64_t caps_default(void);
 
+/* Those that @list names one by one ("ALL" names none); names that are unknown do not count. */
+uint64_t caps_named(const struct strv *list);
 /*
  * Docker's rule for --cap-add and --cap-drop: with "ALL" added it is all but the dropped, with "ALL" dropped it is the added alone, else
  * @base without the dropped, then with the added. Unknown names are ERR_INVALID. @base is where to start (caps_default(), or caps_all() for --privileged).

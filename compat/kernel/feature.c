@@ -131,6 +131,8 @@ static const struct row rows[FEATURE_COUNT] = {
 	    "open_tree(), move_mount(): mounts as descriptors"),
 	ROW(FEATURE_MOUNT_SETATTR, "mount_setattr", "5.12", MOUNT, probe_mount_setattr,
 	    "read-only for a whole tree of mounts (mount options rro, rnosuid, ...)"),
+	ROW(FEATURE_STATFS_FLAGS, "statfs-flags", "2.6.36", HERE, probe_statfs_flags,
+	    "statfs() tells the flags of a mount"),
 	ROW(FEATURE_DEVPTS_NEWINSTANCE, "devpts-newinstance", "", MOUNT, probe_devpts_newinstance,
 	    "terminals of a container's own"),
 	ROW(FEATURE_TMPFS_XATTR, "tmpfs-xattr", "3.1", MOUNT, probe_tmpfs_xattr,

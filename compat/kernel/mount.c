@@ -51,6 +51,16 @@ int mount_path_flags(void)
 	return flags;
 }
 
+bool mount_has_own_devpts(void)
+{
+	enum { DEVPTS_MAGIC = 0x1cd1 };
+	struct statfs fs;
+
+	if (hidden("devpts-newinstance"))
+		return false;
+	return statfs("/dev/pts", &fs) < 0 || fs.f_type != DEVPTS_MAGIC || access("/dev/pts/ptmx", F_OK) == 0;
+}
+
 /* ---- flags, in the two ways of the kernel -------------------------------------------------------------------------------- */
 
 static const struct {
@@ -85,9 +95,43 @@ static struct k_mount_attr attr_of(unsigned long set, unsigned long clear)
 	return a;
 }
 
-/* MS_* that the mount has now. Before 2.6.36 statfs does not tell: 0. */
+unsigned long mount_flags_of(const char *options)
+{
+	static const struct {
+		const char *word;
+		unsigned long ms;
+	} words[] = {
+		{"ro", MS_RDONLY},	{"nosuid", MS_NOSUID},	   {"nodev", MS_NODEV},
+		{"noexec", MS_NOEXEC},	{"noatime", MS_NOATIME},   {"nodiratime", MS_NODIRATIME},
+		{"relatime", MS_RELATIME}, {"nosymfollow", MS_NOSYMFOLLOW},
+	};
+	unsigned long ms = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (mount_option_has(options, words[i].word))
+			ms |= words[i].ms;
+	return ms;
+}
+
+/* What /proc/self/mountinfo says of the mount whose root the fd is. */
+static unsigned long listed_flags(int fd)
+{
+	AUTO(mountinfo_clear) struct mountinfo info = {0};
+	char link[MOUNT_FD_PATH_SIZE], path[PATH_MAX];
+	ssize_t n = readlink(mount_fd_path(fd, link), path, sizeof(path) - 1);
+	const struct mount_entry *e;
+
+	if (n < 0 || mountinfo_read(NULL, &info, NULL))
+		return 0;
+	path[n] = '\0';
+	e = mountinfo_find(&info, path);
+	return e ? mount_flags_of(e->options) : 0;
+}
+
+/* MS_* that the mount has now. */
 static unsigned long present_flags(int fd)
 {
+	enum { STATFS_HAS_FLAGS = 0x20 };	/* since 2.6.36 */
 	struct statfs st;
 	unsigned long ms = 0;
 
@@ -96,8 +140,10 @@ static unsigned long present_flags(int fd)
 
 		/* O_PATH fds are refused before 3.12. */
 		if (statfs(mount_fd_path(fd, path), &st) < 0)
-			return 0;
+			return listed_flags(fd);
 	}
+	if (!(st.f_flags & STATFS_HAS_FLAGS) || hidden("statfs-flags"))
+		return listed_flags(fd);
 	for (size_t i = 0; i < ARRAY_SIZE(flag_names); i++)
 		if ((unsigned long)st.f_flags & flag_names[i].st)
 			ms |= flag_names[i].ms;
@@ -128,9 +174,10 @@ static bool call_missing(int rc)
 	return rc == -ENOSYS || rc == -EINVAL || rc == -EPERM;
 }
 
-static int classic_reflag(const char *path, int fd, unsigned long set, unsigned long clear)
+/* @present: what the mount has, as all of it is set anew. */
+static int classic_reflag(const char *path, unsigned long present, unsigned long set, unsigned long clear)
 {
-	unsigned long keep = present_flags(fd) & ~clear;
+	unsigned long keep = present & ~clear;
 
 	if (set & ATIME_FLAGS)
 		keep &= ~ATIME_FLAGS;
@@ -152,17 +199,13 @@ static int classic_reflag_tree(int fd, unsigned long set, unsigned long clear, s
 	rc = mountinfo_read(NULL, &info, err);
 	if (rc)
 		return rc;
+	/* By name: without O_PATH a socket cannot be opened, and a device had better not be. */
 	VEC_EACH(e, &info.entries) {
-		auto_fd int at = -1;
-
 		if (!path_is_under(e->target, root))
 			continue;
-		at = open(e->target, mount_path_flags() | O_NOFOLLOW | O_CLOEXEC);
-		if (at < 0)
-			return err_sys(err, errno, "open mount '%s'", e->target);
-		rc = classic_reflag(mount_fd_path(at, link), at, set, clear);
+		rc = classic_reflag(e->target, mount_flags_of(e->options), set, clear);
 		/* A mount that another one covers cannot be reached, by the container neither. */
-		if (rc && rc != -EINVAL)
+		if (rc && rc != -EINVAL && rc != -ENOENT)
 			return err_sys(err, -rc, "change the flags of mount '%s'", e->target);
 	}
 	return 0;
@@ -179,7 +222,7 @@ int mount_reflag(int mount_fd, const char *path, unsigned long set, unsigned lon
 	if (call_missing(rc)) {
 		if (recursive)
 			return classic_reflag_tree(mount_fd, set, clear, err);
-		rc = classic_reflag(mount_fd_path(mount_fd, link), mount_fd, set, clear);
+		rc = classic_reflag(mount_fd_path(mount_fd, link), present_flags(mount_fd), set, clear);
 	}
 	if (rc)
 		return err_sys(err, -rc, "change the flags of mount '%s'", path);
@@ -271,7 +314,7 @@ static int bind_classic(const char *source, const struct mount_place *place, con
 	rc = open_mounted(place, &fd, err);
 	if (!rc && (o->flags || o->clear)) {
 		/* The first call takes no flags, on no kernel: they need a second one. */
-		rc = classic_reflag(mount_fd_path(fd, link), fd, o->flags, o->clear);
+		rc = classic_reflag(mount_fd_path(fd, link), present_flags(fd), o->flags, o->clear);
 		if (rc)
 			err_sys(err, -rc, "change the flags of mount '%s'", place->path);
 	}

@@ -68,6 +68,16 @@ int mount_reflag(int mount_fd, const char *path, unsigned long set, unsigned lon
 		 struct err *err);
 int mount_propagate(int mount_fd, const char *path, unsigned long propagation, struct err *err);
 
+/* "rw,nosuid,relatime" of mountinfo -> MS_NOSUID | MS_RELATIME */
+unsigned long mount_flags_of(const char *options);
+
+/*
+ * May a devpts be mounted? A kernel without instances has the host's only, and even one that it refuses to mount with "newinstance" has
+ * first put the host's options back to their defaults. It shows by the lack of "ptmx" in the host's /dev/pts; where none is mounted there are
+ * no options to lose. Call it while the host's /dev is in sight.
+ */
+bool mount_has_own_devpts(void);
+
 /* "/proc/self/fd/N", for calls that want a path. */
 #define MOUNT_FD_PATH_SIZE 40
 const char *mount_fd_path(int fd, char buf[MOUNT_FD_PATH_SIZE]);

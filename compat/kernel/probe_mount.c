@@ -15,6 +15,7 @@
 
 #include "compat/base/auto.h"
 #include "compat/base/str.h"
+#include "compat/kernel/mount.h"
 #include "compat/kernel/probe.h"
 #include "compat/kernel/sysno.h"
 
@@ -179,16 +180,15 @@ bool probe_mount_setattr(struct answer *a)
 	return works;
 }
 
-/*
- * A kernel without instances refuses the word, but only after it has set the options of the one that it has, the host's, to their defaults. It
- * shows by the lack of "ptmx" in /dev/pts. Where the host has mounted none, there are no options to lose.
- */
-static bool devpts_is_single(void)
+bool probe_statfs_flags(struct answer *a)
 {
-	enum { DEVPTS_MAGIC = 0x1cd1 };
+	enum { STATFS_HAS_FLAGS = 0x20 };
 	struct statfs fs;
 
-	return statfs("/dev/pts", &fs) == 0 && fs.f_type == DEVPTS_MAGIC && access("/dev/pts/ptmx", F_OK) < 0;
+	if (statfs("/", &fs) < 0)
+		return probe_failed(a, "statfs");
+	return fs.f_flags & STATFS_HAS_FLAGS ? probe_yes(a, "statfs tells the flags of a mount")
+					     : probe_no(a, "statfs does not tell the flags of a mount");
 }
 
 /* "newinstance" comes first: without it the mount would be the host's own, and options would change that one. */
@@ -198,7 +198,7 @@ bool probe_devpts_newinstance(struct answer *a)
 	struct stat mine, hosts;
 	bool works;
 
-	if (devpts_is_single())
+	if (!mount_has_own_devpts())
 		return probe_no(a, "this kernel has one devpts only: no /dev/pts/ptmx");
 	if (!make_dirs(a, dirs))
 		return false;

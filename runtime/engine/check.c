@@ -13,6 +13,7 @@
 #include "compat/base/proc.h"
 #include "compat/base/str.h"
 #include "compat/kernel/caps.h"
+#include "compat/kernel/feature.h"
 #include "compat/kernel/lsm.h"
 #include "compat/kernel/seccomp.h"
 #include "runtime/engine/internal.h"
@@ -293,6 +294,17 @@ static int check_ports(const struct container_record *r, struct err *err)
 	return rc;
 }
 
+/* What is named after an interface comes with the interface, so the start will tell. */
+static bool kernel_has_sysctl(const char *key)
+{
+	auto_free char *path = xfmt("/proc/sys/%s", key);
+	bool dots = key[strcspn(key, "./")] != '/';
+
+	for (char *c = path + strlen("/proc/sys/"); dots && *c; c++)
+		*c = *c == '.' ? '/' : *c == '/' ? '.' : *c;
+	return strstr(path, "/conf/") || strstr(path, "/neigh/") || access(path, F_OK) == 0;
+}
+
 /* Settings that belong to a namespace which the container has for itself: others would change the host. */
 static int check_sysctls(const struct container_record *r, struct err *err)
 {
@@ -313,6 +325,8 @@ static int check_sysctls(const struct container_record *r, struct err *err)
 			is_ipc = !mode_is_host(r->host.uts_mode);
 		if (!is_ipc && !str_starts(key, "net."))
 			return err_set(err, ERR_INVALID, "sysctl '%s' is not in a namespace: it would change the host", key);
+		if (!kernel_has_sysctl(key))
+			return err_set(err, ERR_UNSUPPORTED, "sysctl '%s': not available here: this kernel does not have it", key);
 	}
 	return 0;
 }
@@ -334,9 +348,10 @@ static int check_security(const struct container_record *r, struct err *err)
 			rc = seccomp_profile_parse(v, strlen(v), caps_default(), &spec, err);
 			if (rc < 0)
 				return err_wrap(err, rc, "seccomp profile");
-			if (seccomp_load_fit().score == FIT_NO)
+			if (seccomp_load_fit().score == FIT_NO || seccomp_compile_fit().score == FIT_NO)
 				return err_set(err, ERR_UNSUPPORTED, "security option 'seccomp': not available here: %s",
-					       seccomp_load_fit().reason);
+					       seccomp_load_fit().score == FIT_NO ? seccomp_load_fit().reason
+										  : seccomp_compile_fit().reason);
 			continue;
 		}
 		if ((v = str_skip(*opt, "apparmor=")) || (v = str_skip(*opt, "apparmor:"))) {
@@ -404,6 +419,13 @@ static int check_process(const struct container_record *r, struct err *err)
 
 enum { DEFAULT_OOM_SCORE = -500 };
 
+int check_terminal(bool tty, struct err *err)
+{
+	if (!tty || feature_works(FEATURE_DEVPTS_NEWINSTANCE))
+		return 0;
+	return err_set(err, ERR_UNSUPPORTED, "terminal (-t): not available here: %s", feature_reason(FEATURE_DEVPTS_NEWINSTANCE));
+}
+
 static int check_oom_score(struct engine *e, struct container_record *r, struct strv *warnings, struct err *err)
 {
 	struct opt_i64 *adj = &r->host.oom_score_adj;
@@ -463,6 +485,8 @@ int check_create(struct engine *e, struct container_record *r, struct strv *warn
 
 	if (rc >= 0)
 		rc = check_process(r, err);
+	if (rc >= 0)
+		rc = check_terminal(r->config.tty, err);
 	if (rc >= 0)
 		rc = check_restart_policy(&r->host.restart_policy, r->host.auto_remove, err);
 	if (rc >= 0)

@@ -17,6 +17,9 @@ int check_create(struct engine *e, struct container_record *rec, struct strv *wa
 int check_restart_policy(const struct api_restart_policy *p, bool auto_remove, struct err *err);
 int check_name(const char *name, struct err *err);
 
+/* May there be a terminal, if one is asked for? */
+int check_terminal(bool tty, struct err *err);
+
 /* Built-in runtime: NULL; a foreign one's path and arguments. */
 int check_runtime(struct engine *e, const char *name, char **ret_path, struct strv *ret_args, struct err *err);
 

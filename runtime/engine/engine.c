@@ -177,15 +177,19 @@ static int open_monitor(struct engine *e, struct err *err)
 /* Lowering one's own score and putting it back shows whether containers may have negative ones. */
 static int probe_oom_score(struct engine *e, struct err *err)
 {
+	static const struct {
+		const char *path, *low;
+	} files[] = {{"/proc/self/oom_score_adj", "-999"}, {"/proc/self/oom_adj", "-16"}};
+	size_t way = feature_works(FEATURE_OOM_SCORE_ADJ) ? 0 : 1;
 	AUTO(buf_clear) struct buf old = BUF_INIT;
 	auto_free char *value = NULL;
 
 	(void)err;
-	if (file_read(AT_FDCWD, "/proc/self/oom_score_adj", 100, &old, &ERR_INIT) < 0)
+	if (file_read(AT_FDCWD, files[way].path, 100, &old, &ERR_INIT) < 0)
 		return 0;
 	value = xstrndup(buf_cstr(&old), strcspn(buf_cstr(&old), "\n"));
-	e->can_lower_oom_score = file_put(AT_FDCWD, "/proc/self/oom_score_adj", "-999", &ERR_INIT) >= 0;
-	(void)file_put(AT_FDCWD, "/proc/self/oom_score_adj", value, &ERR_INIT);	/* raising is always allowed */
+	e->can_lower_oom_score = file_put(AT_FDCWD, files[way].path, files[way].low, &ERR_INIT) >= 0;
+	(void)file_put(AT_FDCWD, files[way].path, value, &ERR_INIT);	/* raising is always allowed */
 	return 0;
 }
 
@@ -338,6 +342,21 @@ static void limits(struct api_info *ret)
 	}
 }
 
+/* What is left out in silence where a container starts is said here. */
+static void layers(struct api_info *ret)
+{
+	if (lsm_apparmor_enabled())
+		strv_add(&ret->security_options, "name=apparmor");
+	if (lsm_selinux_enabled())
+		strv_add(&ret->security_options, "name=selinux");
+	if (seccomp_load_fit().score > FIT_NO && seccomp_compile_fit().score > FIT_NO)
+		strv_add(&ret->security_options, "name=seccomp,profile=default");
+	else
+		strv_add(&ret->warnings, "WARNING: No seccomp support: containers run without the default profile");
+	if (!can(CGROUP_DEVICES))
+		strv_add(&ret->warnings, "WARNING: No device control support: containers have no CAP_MKNOD");
+}
+
 static void add_runtime(struct api_info *ret, const char *name, const char *path)
 {
 	struct api_runtime *r = VEC_ADD(&ret->runtimes);
@@ -402,11 +421,6 @@ int engine_info(struct engine *e, struct api_info *ret, struct err *err)
 	ret->live_restore_enabled = true;
 	str_set(&ret->init_binary, "pouch-init");
 	str_set(&ret->swarm, "{\"NodeID\":\"\",\"NodeAddr\":\"\",\"LocalNodeState\":\"inactive\",\"ControlAvailable\":false,\"Error\":\"\",\"RemoteManagers\":null}");
-	if (lsm_apparmor_enabled())
-		strv_add(&ret->security_options, "name=apparmor");
-	if (lsm_selinux_enabled())
-		strv_add(&ret->security_options, "name=selinux");
-	if (seccomp_load_fit().score > FIT_NO)
-		strv_add(&ret->security_options, "name=seccomp,profile=default");
+	layers(ret);
 	return 0;
 }

@@ -14,6 +14,7 @@
 #include "compat/base/random.h"
 #include "compat/base/str.h"
 #include "runtime/api/stream.h"
+#include "runtime/engine/check.h"
 #include "runtime/engine/internal.h"
 #include "runtime/engine/keeper.h"
 #include "runtime/engine/spec.h"
@@ -106,6 +107,9 @@ int exec_create(struct engine *e, const char *ref, const struct api_exec_create 
 		return err_set(err, ERR_INVALID, "no exec command specified");
 	if (!str_empty(create->working_dir) && *create->working_dir != '/')
 		return err_set(err, ERR_INVALID, "working directory '%s' is not an absolute path", create->working_dir);
+	rc = check_terminal(create->tty, err);
+	if (rc < 0)
+		return rc;
 	pthread_mutex_lock(&c->lock);
 	if (!c->rec.state.running)
 		rc = err_set(err, ERR_CONFLICT, "container %.12s is not running", c->id);

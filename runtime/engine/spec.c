@@ -77,10 +77,8 @@ static void add_rlimits(struct oci_process *p, const struct container_record *r)
 	}
 }
 
-static void set_caps(struct oci_process *p, const struct container_record *r)
+static void set_caps(struct oci_process *p, uint64_t caps)
 {
-	uint64_t caps = spec_caps(r);
-
 	p->capabilities = xcalloc(1, sizeof(*p->capabilities));
 	/* Inheritable stays empty, as docker does since CVE-2022-24769. */
 	*p->capabilities = (struct caps){.bounding = caps, .effective = caps, .permitted = caps};
@@ -111,7 +109,7 @@ static int process(struct container *c, const char *rootfs, struct oci_spec *spe
 	}
 	p->oom_score_adj = r->host.oom_score_adj;
 	add_rlimits(p, r);
-	set_caps(p, r);
+	set_caps(p, spec_caps(r));
 	return 0;
 }
 
@@ -241,11 +239,6 @@ int spec_exec_process(struct engine *e, struct container *c, const struct api_ex
 	}
 	ret->oom_score_adj = r->host.oom_score_adj;
 	add_rlimits(ret, r);
-	set_caps(ret, r);
-	if (create->privileged) {
-		uint64_t all = caps_bounding();
-
-		*ret->capabilities = (struct caps){.bounding = all, .effective = all, .permitted = all};
-	}
+	set_caps(ret, spec_exec_caps(r, create->privileged));
 	return 0;
 }

@@ -25,6 +25,8 @@ int spec_devices(struct container *c, struct oci_spec *spec, struct err *err);
 int spec_security(struct container *c, struct oci_spec *spec, struct err *err);
 int spec_namespaces(struct engine *e, struct container *c, struct oci_spec *spec, struct err *err);
 uint64_t spec_caps(const struct container_record *r);
+/* Those of an exec. */
+uint64_t spec_exec_caps(const struct container_record *r, bool privileged);
 
 /* The value of PATH that the container's program is looked up in. */
 const char *spec_path(const struct container_record *r);

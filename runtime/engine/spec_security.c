@@ -2,6 +2,7 @@
  * spec_security - capabilities, seccomp, labels, masked paths, namespaces.
  */
 #include <errno.h>
+#include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,6 +24,21 @@ static const char *const masked[] = {
 
 static const char *const read_only[] = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"};
 
+/*
+ * What another layer keeps harmless where the kernel has it: reboot(2) in a pid namespace, device nodes under rules for devices. Without that
+ * layer the capability is for those whom the user gave it by name.
+ */
+static uint64_t without_layers(const struct container_record *r, bool privileged, uint64_t caps)
+{
+	uint64_t withheld = 0;
+
+	if (!feature_works(FEATURE_REBOOT_PIDNS))
+		withheld |= CAP_BIT(CAP_SYS_BOOT);
+	if (!privileged && cgroup_limit_fit(CGROUP_DEVICES).score == FIT_NO)
+		withheld |= CAP_BIT(CAP_MKNOD);
+	return caps & ~(withheld & ~caps_named(&r->host.cap_add));
+}
+
 uint64_t spec_caps(const struct container_record *r)
 {
 	uint64_t base = r->host.privileged ? caps_all() : caps_default();
@@ -31,7 +47,12 @@ uint64_t spec_caps(const struct container_record *r)
 	/* Checked at create; a capability that this kernel does not know is left out there and here. */
 	if (caps_tweak(base, &r->host.cap_add, &r->host.cap_drop, &caps, &ERR_INIT) < 0)
 		caps = base;
-	return caps & caps_bounding();
+	return without_layers(r, r->host.privileged, caps) & caps_bounding();
+}
+
+uint64_t spec_exec_caps(const struct container_record *r, bool privileged)
+{
+	return privileged ? without_layers(r, true, caps_bounding()) : spec_caps(r);
 }
 
 /* The value of "KEY=v" or "KEY:v" among the security options; the last wins. NULL if absent. */

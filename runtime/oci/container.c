@@ -264,6 +264,7 @@ static int prepare(struct creation *x, struct err *err)
 		.process = p, .stdio = {o->stdio[0], o->stdio[1], o->stdio[2]},
 		.console_socket = o->console_socket, .preserve_fds = o->preserve_fds, .listen_fds = o->listen_fds,
 		.no_new_keyring = o->no_new_keyring, .keyring = x->keyring, .self_limits = in->start,
+		.nosuid = p && p->no_new_privileges,
 	};
 	in->proc_fd = in->setup.proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (in->proc_fd < 0)
@@ -335,6 +336,8 @@ int creation_check(struct creation *x, struct err *err)
 		rc = read_bundle(x, err);
 	if (!rc)
 		rc = check_process(x, err);
+	if (!rc)
+		rc = oci_host_check(x->spec, err);
 	if (!rc)
 		rc = creation_namespaces(x, err);
 	return rc;

@@ -199,6 +199,7 @@ static int prepare(struct joining *j, struct err *err)
 		.process = j->process, .stdio = {o->stdio[0], o->stdio[1], o->stdio[2]},
 		.console_socket = o->console_socket, .preserve_fds = o->preserve_fds,
 		.no_new_keyring = o->no_new_keyring, .keyring = j->keyring, .sync = -1,
+		.nosuid = j->spec->process && j->spec->process->no_new_privileges,
 		.proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
 	};
 	if (j->setup.proc_fd < 0)
@@ -376,6 +377,8 @@ int oci_exec(struct oci_container *c, const struct oci_process *process, const s
 	struct fit why = {0};
 	int rc = oci_process_check(process, err);
 
+	if (!rc)
+		rc = oci_host_check_process(process, err);
 	if (!rc)
 		rc = check_state(c, options, err);
 	if (rc)

@@ -218,6 +218,21 @@ static int standard_fds(struct init *init, struct err *err)
 	return process_stdio(&init->setup, err);
 }
 
+/* Stands in for no_new_privs; later mounts of the host must not come in, as they would lack it. */
+static int nosuid_mounts(struct init *init, struct err *err)
+{
+	if (!init->setup.nosuid || process_has_no_new_privs())
+		return 0;
+	return mount_reflag(init->root_fd, "/", MS_NOSUID, 0, true, err);
+}
+
+static int stop_propagation(struct init *init, struct err *err)
+{
+	if (!init->setup.nosuid || process_has_no_new_privs())
+		return 0;
+	return mount("none", "/", NULL, MS_PRIVATE | MS_REC, NULL) < 0 ? err_sys(err, errno, "make mounts private") : 0;
+}
+
 static int inside(struct init *init, struct err *err)
 {
 	return process_reopen_null(err);
@@ -261,7 +276,9 @@ static const struct {
 	{"hooks", hooks},
 	{"protected paths", init_protected_paths},
 	{"read-only mounts", init_readonly},
+	{"no_new_privs", nosuid_mounts},
 	{"switch root", init_switch_root},
+	{"no_new_privs", stop_propagation},
 	{"standard fds inside", inside},
 	{"program", program},
 };

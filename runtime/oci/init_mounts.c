@@ -110,7 +110,7 @@ static int make_place(int root_fd, const char *path, bool directory, int *ret_fd
 	return *ret_fd < 0 ? err_sys(err, errno, "create '%s'", path) : 0;
 }
 
-static int open_place(int root_fd, const char *path, bool directory, int *ret_fd, bool *ret_existed, struct err *err)
+int init_open_place(int root_fd, const char *path, bool directory, int *ret_fd, bool *ret_existed, struct err *err)
 {
 	int rc = path_open_in(root_fd, path, mount_path_flags(), 0, ret_fd, NULL);
 
@@ -162,6 +162,20 @@ static int copy_up(const struct job *job, int mounted, struct err *err)
 	if (to < 0)
 		return err_sys(err, errno, "open '%s'", job->place.path);
 	return tree_copy(from, to, &(struct tree_copy){.one_filesystem = true}, NULL, err);
+}
+
+/* Without the word it would be the host's own, and options would change that one. */
+static void keep_from_hosts_devpts(struct mount_options *o)
+{
+	AUTO(strv_clear) struct strv words = {0};
+	char *data;
+
+	strv_split(&words, o->data ? o->data : "", ",", false);
+	if (strv_has(&words, "newinstance"))
+		return;
+	data = xfmt("newinstance%s%s", o->data ? "," : "", o->data ? o->data : "");
+	free(o->data);
+	o->data = data;
 }
 
 static int do_new(struct job *job, struct err *err)
@@ -264,8 +278,14 @@ static int mount_one(struct job *job, size_t index, struct err *err)
 		return rc;
 	if (str_eq(m->type, "cgroup") || str_eq(m->type, "cgroup2"))
 		return init_cgroup_mount(init, m, err);
+	if (str_eq(m->type, "devpts")) {
+		/* There is none but the host's: the container has no terminals, and asks for none. */
+		if (!mount_has_own_devpts())
+			return 0;
+		keep_from_hosts_devpts(&job->options);
+	}
 	job->place = (struct mount_place){init->root_fd, m->destination, -1};
-	rc = open_place(init->root_fd, m->destination, !file, &job->place.fd, &existed, err);
+	rc = init_open_place(init->root_fd, m->destination, !file, &job->place.fd, &existed, err);
 	if (rc)
 		return rc;
 	/* Devices and what is mounted below still have to go in there. */
@@ -298,96 +318,6 @@ int init_mounts(struct init *init, struct err *err)
 		free(job.data);
 	}
 	return rc;
-}
-
-/* ---- the control groups -------------------------------------------------------------------------------------------------- */
-
-static int place_below(struct init *init, const char *path, int *ret_fd, struct err *err)
-{
-	bool existed;
-
-	return open_place(init->root_fd, path, true, ret_fd, &existed, err);
-}
-
-static int mount_group(struct init *init, const struct cgroup_mount *g, const char *path,
-		       const struct mount_options *options, struct err *err)
-{
-	struct mount_options o = *options;
-	struct mount_place place = {init->root_fd, path, -1};
-	auto_fd int fd = -1;
-	int rc = place_below(init, path, &fd, err);
-
-	if (rc)
-		return rc;
-	place.fd = fd;
-	/* In a cgroup namespace of its own a fresh mount shows the container's group as the root. */
-	if (init->new_ns[NS_CGROUP] && g->fstype) {
-		o.data = g->options;
-		return mount_new_at("cgroup", &place, g->fstype, &o, g->options, NULL, err);
-	}
-	o.bind = true;
-	return mount_bind_at(g->source, &place, &o, NULL, err);
-}
-
-/* cgroup v1 and hybrid: a tmpfs with one directory for each hierarchy. */
-static int mount_groups(struct init *init, const struct oci_mount *m, const cgroup_mount_vec *groups,
-			const struct mount_options *options, struct err *err)
-{
-	struct mount_place place = {init->root_fd, m->destination, -1};
-	auto_fd int below = -1;
-	auto_fd int fd = -1;
-	auto_fd int dir = -1;
-	auto_free char *data = lsm_mount_options("mode=755", init->spec->linux_.mount_label);
-	struct mount_options top = *options;
-	char link[MOUNT_FD_PATH_SIZE];
-	int rc = place_below(init, m->destination, &below, err);
-
-	if (rc)
-		return rc;
-	place.fd = below;
-	top.flags &= ~(unsigned long)MS_RDONLY;
-	top.data = NULL;
-	rc = mount_new_at("tmpfs", &place, "tmpfs", &top, data, &fd, err);
-	if (rc)
-		return rc;
-	dir = open(mount_fd_path(fd, link), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0)
-		return err_sys(err, errno, "open '%s'", m->destination);
-	VEC_EACH(g, groups) {
-		auto_free char *path = path_join(m->destination, g->name);
-
-		if (g->link) {
-			if (symlinkat(g->link, dir, g->name) < 0)
-				return err_sys(err, errno, "link '%s'", path);
-			continue;
-		}
-		if (mkdirat(dir, g->name, 0755) < 0)
-			return err_sys(err, errno, "create '%s'", path);
-		rc = mount_group(init, g, path, options, err);
-		if (rc)
-			return rc;
-	}
-	return options->flags & MS_RDONLY ? mount_reflag(fd, m->destination, MS_RDONLY, 0, false, err) : 0;
-}
-
-int init_cgroup_mount(struct init *init, const struct oci_mount *m, struct err *err)
-{
-	AUTO(mount_options_clear) struct mount_options options = {0};
-	cgroup_mount_vec groups = {0};
-	int rc;
-
-	if (!init->cg)
-		return err_set(err, ERR_UNSUPPORTED, "this host has no control groups to show");
-	mount_options_parse(&m->options, &options);
-	rc = cgroup_mounts_for_container(init->cg, &groups, err);
-	if (!rc) {
-		if (groups.n == 1 && !*groups.v[0].name)
-			rc = mount_group(init, &groups.v[0], m->destination, &options, err);
-		else
-			rc = mount_groups(init, m, &groups, &options, err);
-	}
-	cgroup_mounts_clear(&groups);
-	return rc ? err_wrap(err, rc, "mount '%s'", m->destination) : 0;
 }
 
 /* ---- masked and read-only ------------------------------------------------------------------------------------------------ */

@@ -68,6 +68,15 @@ int oci_id_check(const char *id, struct err *err);
 char *oci_seccomp_cache(const char *root);
 int oci_write_pid_file(const char *path, pid_t pid, struct err *err);
 
+/* ---- what this host lacks ------------------------------------------------------------------------------------------------ */
+
+/* ERR_UNSUPPORTED names what is asked for and cannot be had, in no way. */
+int oci_host_check(const struct oci_spec *spec, struct err *err);
+/* The part that concerns an exec too. */
+int oci_host_check_process(const struct oci_process *process, struct err *err);
+/* One system call, no trace. Without it all mounts of a container that asks for it are nosuid. */
+bool process_has_no_new_privs(void);
+
 /* ---- hooks --------------------------------------------------------------------------------------------------------------- */
 
 /*
@@ -123,6 +132,7 @@ struct process_setup {
 	int sync;
 	int preserve_fds;	/* fds 3 to 2 + n stay open */
 	int listen_fds;
+	bool nosuid;		/* all of the container's mounts are: stands in for no_new_privs */
 	bool no_new_keyring;
 	bool self_limits;	/* sets its resource limits and scheduling itself; else the parent did */
 	struct opt_u64 personality;
@@ -178,7 +188,10 @@ struct init {
 /* Never returns. */
 void init_main(struct init *init) __attribute__((noreturn));
 
-/* Stages of it, in init_mounts.c and init_devices.c */
+/* Open @path in the root for a mount, and make it where it is missing. */
+int init_open_place(int root_fd, const char *path, bool directory, int *ret_fd, bool *ret_existed, struct err *err);
+
+/* Stages of it, in init_mounts.c, init_cgroups.c and init_devices.c */
 int init_rootfs(struct init *init, struct err *err);
 int init_mounts(struct init *init, struct err *err);
 int init_cgroup_mount(struct init *init, const struct oci_mount *m, struct err *err);

@@ -432,10 +432,20 @@ static void environment(const struct process_setup *setup, struct strv *env)
 	}
 }
 
+/* Checked: without the call the container was made so that nothing is gained by an exec. */
+static int set_no_new_privs(const struct process_setup *setup, struct err *err)
+{
+	if (process_has_no_new_privs())
+		return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? err_sys(err, errno, "set no_new_privs") : 0;
+	return setup->nosuid ? 0 : err_set(err, ERR_UNSUPPORTED,
+					   "no_new_privs: not available here, and the container was created without it");
+}
+
 int process_exec(const struct process_setup *setup, int (*before_exec)(void *, struct err *), void *arg,
 		 struct err *err)
 {
 	const struct oci_process *p = setup->process;
+	bool filter_late = p->no_new_privileges && process_has_no_new_privs();
 	struct strv env = {0}, args = {0};
 	char path[PATH_MAX];
 	int rc;
@@ -451,19 +461,19 @@ int process_exec(const struct process_setup *setup, int (*before_exec)(void *, s
 		return err_sys(err, errno, "set the personality");
 	rc = lsm_apply_exec(setup->proc_fd, p->apparmor_profile, p->selinux_label, err);
 	/* Without no_new_privs the filter needs CAP_SYS_ADMIN: before the capabilities go. */
-	if (!rc && !p->no_new_privileges)
+	if (!rc && !filter_late)
 		rc = load_seccomp(setup, err);
 	if (!rc)
 		rc = drop_privileges(setup, err);
 	if (!rc)
 		rc = enter_cwd(p->cwd, err);
+	if (!rc && p->no_new_privileges)
+		rc = set_no_new_privs(setup, err);
 	if (rc)
 		return rc;
-	if (p->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return err_sys(err, errno, "set no_new_privs");
 	umask(p->user.umask.set ? (mode_t)p->user.umask.v : 022);
 	rc = before_exec ? before_exec(arg, err) : 0;
-	if (!rc && p->no_new_privileges)
+	if (!rc && filter_late)
 		rc = load_seccomp(setup, err);
 	if (!rc)
 		rc = find_program(p, path, err);
