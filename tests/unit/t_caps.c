@@ -70,6 +70,24 @@ static void adding_and_dropping_follow_docker(void **state)
 	assert_string_equal(err.msg, "invalid capability 'NONSENSE' in --cap-add");
 }
 
+static void only_single_names_count_as_named(void **state)
+{
+	AUTO(strv_clear) struct strv list = {0};
+
+	assert_int_equal(caps_named(&list), 0);
+	strv_split(&list, "ALL sys_boot CAP_MKNOD nonsense", " ", false);
+	assert_int_equal(caps_named(&list), CAP_BIT(CAP_SYS_BOOT) | CAP_BIT(CAP_MKNOD));
+}
+
+static void the_default_has_nothing_that_only_a_filter_keeps_harmless(void **state)
+{
+	static const int dangerous[] = {CAP_SYS_BOOT,  CAP_SYS_MODULE,	CAP_SYS_RAWIO, CAP_SYS_ADMIN, CAP_SYS_PTRACE, CAP_SYS_TIME,
+					CAP_NET_ADMIN, CAP_DAC_READ_SEARCH, CAP_SYS_TTY_CONFIG, CAP_SYS_RESOURCE, CAP_SYS_NICE};
+
+	for (size_t i = 0; i < ARRAY_SIZE(dangerous); i++)
+		assert_false(caps_default() & CAP_BIT(dangerous[i]));
+}
+
 static void sets_are_read_and_printed_as_oci_wants(void **state)
 {
 	static const char in[] = "{\"bounding\":[\"CAP_KILL\",\"CAP_CHOWN\",\"CAP_FROM_THE_FUTURE\"],\"ambient\":[]}";
@@ -146,6 +164,8 @@ int main(void)
 		cmocka_unit_test(names_are_read_in_any_case_with_and_without_prefix),
 		cmocka_unit_test(the_last_capability_is_what_the_kernel_says),
 		cmocka_unit_test(adding_and_dropping_follow_docker),
+		cmocka_unit_test(only_single_names_count_as_named),
+		cmocka_unit_test(the_default_has_nothing_that_only_a_filter_keeps_harmless),
 		cmocka_unit_test(sets_are_read_and_printed_as_oci_wants),
 		cmocka_unit_test(a_process_gives_up_what_it_shall_not_have),
 		cmocka_unit_test(labels_without_their_lsm_are_refused),
