@@ -113,6 +113,11 @@ status_is() {
 	is "$2" "$(status_of "$1")"
 }
 
+# has_agent ID: it was made where setns does not work
+has_agent() {
+	[ -S "$oci_root/$1/agent.sock" ]
+}
+
 # nothing_of ID: no state, no cgroup, no mount
 nothing_of() {
 	[ ! -e "$oci_root/$1" ] || { echo "$oci_root/$1 is left"; return 1; }

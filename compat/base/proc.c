@@ -22,8 +22,13 @@
 #define SYS_pidfd_open 434
 #endif
 
-/* State letter and start time. The command's name may hold anything, so count from its last bracket. */
-static int read_stat(pid_t pid, char *ret_state, uint64_t *ret_start)
+struct stat_line {
+	char state;
+	uint64_t parent, start;
+};
+
+/* Fields 3, 4 and 22. The command's name may hold anything, so count from its last bracket. */
+static int read_stat(pid_t pid, struct stat_line *ret)
 {
 	char path[32], text[1024], *p;
 	auto_fd int fd = -1;
@@ -40,41 +45,51 @@ static int read_stat(pid_t pid, char *ret_state, uint64_t *ret_start)
 	p = strrchr(text, ')');
 	if (!p || p[1] != ' ' || !p[2])
 		return -EIO;
-	*ret_state = p[2];
+	ret->state = p[2];
 	p += 2;
 	for (int field = 3; field < 22; field++) {
 		p = strchr(p, ' ');
 		if (!p)
 			return -EIO;
 		p++;
+		if (field == 3)
+			ret->parent = strtoul(p, NULL, 10);
 	}
 	p[strspn(p, "0123456789")] = '\0';
-	return str_u64(p, 10, ret_start);
+	return str_u64(p, 10, &ret->start);
+}
+
+int proc_parent(pid_t pid, pid_t *ret)
+{
+	struct stat_line line;
+	int rc = pid > 0 ? read_stat(pid, &line) : -ESRCH;
+
+	if (!rc)
+		*ret = (pid_t)line.parent;
+	return rc;
 }
 
 int proc_ref_get(pid_t pid, struct proc_ref *ret)
 {
-	uint64_t start;
-	char state;
+	struct stat_line line;
 	int rc;
 
 	if (pid <= 0)
 		return -ESRCH;
-	rc = read_stat(pid, &state, &start);
+	rc = read_stat(pid, &line);
 	if (rc)
 		return rc;
-	*ret = (struct proc_ref){.pid = pid, .start = start};
+	*ret = (struct proc_ref){.pid = pid, .start = line.start};
 	return 0;
 }
 
 bool proc_ref_alive(const struct proc_ref *ref)
 {
-	uint64_t start;
-	char state;
+	struct stat_line line;
 
-	if (ref->pid <= 0 || read_stat(ref->pid, &state, &start))
+	if (ref->pid <= 0 || read_stat(ref->pid, &line))
 		return false;
-	return start == ref->start && state != 'Z' && state != 'X' && state != 'x';
+	return line.start == ref->start && line.state != 'Z' && line.state != 'X' && line.state != 'x';
 }
 
 /* -ENOSYS where there are no pidfds. The start time is read after the pidfd pins the process. */

@@ -12,6 +12,7 @@
 #include "compat/kernel/cgroup.h"
 #include "compat/kernel/feature.h"
 #include "compat/kernel/netns.h"
+#include "compat/kernel/ns_agent.h"
 #include "compat/kernel/place.h"
 
 enum { BACKENDS_MAX = 4 };
@@ -105,6 +106,11 @@ static struct fit by_setns(const struct backend *b)
 	return fit(FIT_NATIVE, "joins %s", can);
 }
 
+static struct fit by_agent(const struct backend *b)
+{
+	return ns_agent_fit();
+}
+
 /* ---- the tables: native first, substitutes after ---- */
 
 #define FEATURE(name, f, score, loses)	     {(name), by_feature, (loses), (score), (f), 0, NULL, (f)}
@@ -128,7 +134,11 @@ static const struct {
 	},
 	[CAPABILITY_JOIN_NAMESPACES] = {
 		"join-namespaces", "enter a running container (exec, cp, top)",
-		{OTHER("setns", by_setns, "")},
+		{{"setns", by_setns, "", 0, 0, 0, NULL, FEATURE_SETNS},
+		 OTHER("agent", by_agent,
+		       "exec cannot give more capabilities than the container may have (--privileged), no container joins "
+		       "the namespaces of another (--net, --ipc, --pid, --uts container:ID), ps in a container shows one process "
+		       "more, and when that is killed from inside there is no exec in this container any more")},
 	},
 	[CAPABILITY_SWITCH_ROOT] = {
 		"switch-root", "make a directory the root of a container",

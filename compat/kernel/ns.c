@@ -173,6 +173,13 @@ pid_t ns_clone(unsigned long flags)
 	return pid < 0 ? -errno : (pid_t)pid;
 }
 
+pid_t ns_clone_unseen(void)
+{
+	long pid = syscall(SYS_clone, 0UL, NULL, NULL, NULL, NULL);
+
+	return pid < 0 ? -errno : (pid_t)pid;
+}
+
 pid_t ns_clone_into(unsigned long flags, int cgroup_fd)
 {
 	struct k_clone_args args = {.flags = flags | K_CLONE_INTO_CGROUP, .exit_signal = SIGCHLD,

@@ -56,7 +56,12 @@ int ns_join(const struct ns_set *set, unsigned int except, struct err *err);
  * (on 2.6.32 that bit stops the child).
  */
 pid_t ns_clone(unsigned long flags);
-/* The same into the cgroup v2 group whose directory is @cgroup_fd, by clone3(CLONE_INTO_CGROUP), 5.7. -errno where that does not work. */
+/*
+ * fork() of a child that wait() does not see (only with __WALL or __WCLONE): for a helper below a process that does not know of it. It must not
+ * execute anything: kernels from 3.4 on then make it an ordinary child.
+ */
+pid_t ns_clone_unseen(void);
+/* As ns_clone() into the cgroup v2 group whose directory is @cgroup_fd, by clone3(CLONE_INTO_CGROUP), 5.7. -errno where that does not work. */
 pid_t ns_clone_into(unsigned long flags, int cgroup_fd);
 
 /* Can this kernel join namespaces of @kind? */

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "compat/base/fd.h"
@@ -80,6 +81,72 @@ int ns_agent_receive(int conn, int timeout_ms, struct ns_agent_answer *ret, int 
 	if (ret_fd)
 		*ret_fd = count ? fd : -1;
 	return 0;
+}
+
+/* ---- who is it? ---------------------------------------------------------------------------------------------------------- */
+
+int ns_agent_show(int token)
+{
+	struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+
+	return fcntl(token, F_SETLK, &lock) < 0 ? -errno : 0;
+}
+
+int ns_agent_find(int token, pid_t *ret)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+	if (fcntl(token, F_GETLK, &lock) < 0)
+		return -errno;
+	if (lock.l_type == F_UNLCK || lock.l_pid <= 0)
+		return -ESRCH;
+	*ret = lock.l_pid;
+	return 0;
+}
+
+/* The child holds the lock until its end of @life is closed. */
+static void hold(int token, int life) __attribute__((noreturn));
+static void hold(int token, int life)
+{
+	char byte = 0;
+	int rc = ns_agent_show(token);
+
+	if (!rc && write(life, "", 1) == 1)
+		(void)!read(life, &byte, 1);
+	_exit(rc ? 1 : 0);
+}
+
+struct fit ns_agent_fit(void)
+{
+	int token[2], life[2];
+	pid_t pid, found = 0;
+	char byte;
+	bool held;
+
+	if (pipe2(token, O_CLOEXEC) < 0)
+		return fit(FIT_NO, "pipe: %s", strerror(errno));
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, life) < 0) {
+		close(token[0]);
+		close(token[1]);
+		return fit(FIT_NO, "socketpair: %s", strerror(errno));
+	}
+	pid = ns_clone(CLONE_NEWPID);
+	if (pid < 0)
+		pid = ns_clone(0); /* no pid namespaces, or no right to make one */
+	if (pid == 0) {
+		close(life[0]);
+		hold(token[0], life[1]);
+	}
+	close(life[1]);
+	held = pid > 0 && read(life[0], &byte, 1) == 1 && !ns_agent_find(token[1], &found);
+	close(life[0]);
+	close(token[0]);
+	close(token[1]);
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	if (!held || found != pid)
+		return fit(FIT_NO, "the kernel does not name the holder of a lock on a pipe");
+	return fit(FIT_GOOD, "a process left in the container serves");
 }
 
 /* ---- sockets ------------------------------------------------------------------------------------------------------------- */

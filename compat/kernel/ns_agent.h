@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "compat/base/err.h"
+#include "compat/base/fit.h"
 
 /* The last byte counts up when the messages change. */
 #define NS_AGENT_MAGIC UINT32_C(0x706f6301)
@@ -55,5 +56,16 @@ int ns_agent_connect(const char *path, int *ret_fd, struct err *err);
 int ns_agent_send(int conn, const struct ns_agent_request *head, const int *fds, struct err *err);
 /* Wait for the answer at most @timeout_ms (-1: for ever). *ret_fd gets what is attached, -1 for nothing. */
 int ns_agent_receive(int conn, int timeout_ms, struct ns_agent_answer *ret, int *ret_fd, struct err *err);
+
+/*
+ * Which process of another pid namespace talks to us? What it says of itself is a number of its own namespace, and what SO_PEERCRED says is
+ * wrong on 2.6.32. But the kernel names the holder of a lock, in the numbers of who asks, and nobody can lie about it: both have an end of one
+ * pipe, the process locks it, we ask. A lock is never inherited, and gone with the process or its exec (the fd is O_CLOEXEC).
+ */
+int ns_agent_show(int token);			/* 0 or -errno */
+int ns_agent_find(int token, pid_t *ret);	/* 0, or -ESRCH when nobody holds it */
+
+/* Could an agent serve on this host? Tries a lock across pid namespaces. */
+struct fit ns_agent_fit(void);
 
 #endif

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "compat/base/err.h"
+#include "runtime/oci/exec.h"
 
 struct cmd_globals {
 	char *root, *log, *log_format, *criu;
@@ -52,9 +53,11 @@ int cmd_console_socket(const char *path, int *ret, struct err *err);
  */
 void cmd_block_signals(void);
 /*
- * Wait for @pid: signals go to it, with @console >= 0 the terminal is copied (ours in raw mode), other children that come to us are
- * reaped. Takes @console. Returns the exit code.
+ * Wait for the process: signals go to it, with a console the terminal is copied (ours in raw mode), other children that come to us are
+ * reaped. Takes the descriptors. Returns the exit code.
  */
-int cmd_wait(int pid, int console);
+int cmd_wait(struct oci_exec_started *process);
+/* The same for the first process of a container, our child. */
+int cmd_wait_first(int pid, int console);
 
 #endif

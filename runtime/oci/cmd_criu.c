@@ -101,7 +101,7 @@ static int restore(int count, const char **args, struct err *err)
 	rc = oci_restore(&what, &how, &c, err);
 	if (rc || o.detach)
 		return rc;
-	code = cmd_wait(oci_container_pid(c), -1);
+	code = cmd_wait_first(oci_container_pid(c), -1);
 	err_clear(err);
 	rc = oci_delete(c, true, err);
 	return rc ? rc : code;

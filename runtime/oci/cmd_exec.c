@@ -151,8 +151,8 @@ static int exec(int count, const char **args, struct err *err)
 	AUTO(oci_container_free) struct oci_container *c = NULL;
 	AUTO(oci_process_clear) struct oci_process p = {0};
 	struct oci_exec how = OCI_EXEC_INIT;
-	int socket = -1, console = -1, rc = 0;
-	pid_t pid = 0;
+	struct oci_exec_started started = {0};
+	int socket = -1, rc = 0;
 
 	if (o.preserve_fds < 0 || o.preserve_fds > 1000)
 		return err_set(err, ERR_INVALID, "--preserve-fds: %d is not between 0 and 1000", o.preserve_fds);
@@ -179,10 +179,10 @@ static int exec(int count, const char **args, struct err *err)
 	how.ignore_paused = o.ignore_paused;
 	if (!o.detach)
 		cmd_block_signals();
-	rc = oci_exec(c, &p, &how, &pid, &console, err);
+	rc = oci_exec(c, &p, &how, &started, err);
 	if (rc || o.detach)
 		return rc;
-	return cmd_wait(pid, console);
+	return cmd_wait(&started);
 }
 
 const struct cmd cmds_exec[] = {

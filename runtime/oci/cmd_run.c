@@ -149,7 +149,7 @@ static int run(int count, const char **args, struct err *err)
 	warn(err);
 	if (o.detach)
 		return 0;
-	code = cmd_wait(oci_container_pid(c), oci_container_console(c));
+	code = cmd_wait_first(oci_container_pid(c), oci_container_console(c));
 	if (!o.keep) {
 		err_clear(err);
 		rc = oci_delete(c, true, err);

@@ -86,26 +86,42 @@ static bool move(int from, int to)
 	return n > 0 && fd_write_all(to, data, (size_t)n) == 0;
 }
 
-static bool take_signal(int fd, pid_t pid, int console, int *status)
+/* Our child's pid is its own until we reap it. */
+static void forward(const struct oci_exec_started *process, int sig)
+{
+	const struct proc_ref ref = {.pid = process->pid, .start = process->start};
+
+	if (process->exit_fd >= 0)
+		(void)proc_ref_kill(&ref, sig); /* it may have ended */
+	else
+		(void)kill(process->pid, sig);
+}
+
+static bool take_signal(int fd, const struct oci_exec_started *process, int console, int *status)
 {
 	struct signalfd_siginfo si;
 
 	if (read(fd, &si, sizeof(si)) != sizeof(si))
 		return false;
 	if (si.ssi_signo == SIGCHLD)
-		return reap(pid, status);
+		return reap(process->exit_fd < 0 ? process->pid : -1, status);
 	if (si.ssi_signo == SIGWINCH && console >= 0)
 		copy_size(console);
 	else
-		(void)kill(pid, (int)si.ssi_signo); /* it is our child: the pid is its own until we reap it */
+		forward(process, (int)si.ssi_signo);
 	return false;
 }
 
-int cmd_wait(int pid, int console_fd)
+int cmd_wait_first(int pid, int console)
 {
-	auto_fd int console = console_fd;
+	return cmd_wait(&(struct oci_exec_started){.pid = pid, .console = console, .exit_fd = -1});
+}
+
+int cmd_wait(struct oci_exec_started *process)
+{
+	auto_fd int console = fd_take(&process->console);
 	auto_fd int signals = -1;
-	struct pollfd p[3];
+	struct pollfd p[4];
 	int status = 0;
 	sigset_t all;
 
@@ -118,15 +134,20 @@ int cmd_wait(int pid, int console_fd)
 	p[0] = (struct pollfd){.fd = signals, .events = POLLIN};
 	p[1] = (struct pollfd){.fd = console, .events = POLLIN};
 	p[2] = (struct pollfd){.fd = console >= 0 ? 0 : -1, .events = POLLIN};
+	p[3] = (struct pollfd){.fd = process->exit_fd, .events = POLLIN};
 	for (;;) {
-		if (poll(p, 3, -1) < 0 && errno != EINTR)
+		if (poll(p, 4, -1) < 0 && errno != EINTR)
 			break;
 		if (p[1].revents && !move(console, 1))
 			p[1].fd = -1;
 		if (p[2].revents && !move(0, console))
 			p[2].fd = -1;
-		if (p[0].revents && take_signal(signals, pid, console, &status))
+		if (p[0].revents && take_signal(signals, process, console, &status))
 			break;
+		if (p[3].revents) {
+			status = oci_exec_status(process);
+			break;
+		}
 	}
 	/* What it wrote last is still in the terminal. */
 	if (console >= 0 && p[1].fd >= 0) {

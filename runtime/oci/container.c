@@ -18,6 +18,7 @@
 #include "compat/base/str.h"
 #include "compat/base/time.h"
 #include "runtime/oci/create.h"
+#include "runtime/oci/exec_backend.h"
 #include "runtime/oci/words.h"
 
 /* ---- checks before anything is touched ----------------------------------------------------------------------------------- */
@@ -247,6 +248,14 @@ char *oci_seccomp_cache(const char *root)
 	return path_join(root, ".seccomp");
 }
 
+/* One listener for all that an agent starts would be no listener of any: then there is no exec. */
+static bool agent_wanted(const struct oci_spec *spec)
+{
+	const struct seccomp_spec *s = spec->linux_.seccomp;
+
+	return exec_setns_fit(spec).score == FIT_NO && !(s && !str_empty(s->listener_path));
+}
+
 static int prepare(struct creation *x, struct err *err)
 {
 	const struct oci_create *o = x->options;
@@ -283,6 +292,11 @@ static int prepare(struct creation *x, struct err *err)
 		auto_free char *path = path_join(x->c->dir, START_SOCKET);
 
 		rc = unix_listen(path, 0600, &in->listen_socket, err);
+	}
+	if (!rc && agent_wanted(x->spec)) {
+		auto_free char *path = path_join(x->c->dir, AGENT_SOCKET);
+
+		rc = unix_listen(path, 0600, &in->agent_socket, err);
 	}
 	return rc;
 }
@@ -390,6 +404,8 @@ static void release(struct creation *x)
 		close(in->proc_fd);
 	if (in->listen_socket >= 0)
 		close(in->listen_socket);
+	if (in->agent_socket >= 0)
+		close(in->agent_socket);
 	buf_clear(&x->config);
 	seccomp_program_clear(&x->seccomp);
 	free(x->keyring);
@@ -413,7 +429,7 @@ int creation_run(const struct oci_create *create, const struct creation_stage *s
 	x.c = c;
 	x.keyring = xfmt("_ses.%s", create->id);
 	x.init.join = NS_SET_INIT;
-	x.init.proc_fd = x.init.listen_socket = -1;
+	x.init.proc_fd = x.init.listen_socket = x.init.agent_socket = -1;
 	for (size_t i = 0; i < count && !rc; i++) {
 		rc = stages[i].run(&x, err);
 		if (rc && stages[i].name)

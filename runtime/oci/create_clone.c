@@ -177,6 +177,7 @@ static void run_child(struct creation *x)
 	keep[n++] = in->sync;
 	keep[n++] = in->proc_fd;
 	keep[n++] = in->listen_socket;
+	keep[n++] = in->agent_socket;
 	keep[n++] = o->console_socket;
 	for (int i = 0; i < 3; i++)
 		keep[n++] = o->stdio[i];

@@ -7,6 +7,8 @@
 #ifndef RUNTIME_OCI_EXEC_H
 #define RUNTIME_OCI_EXEC_H
 
+#include <stdint.h>
+
 #include "runtime/oci/container.h"
 #include "runtime/oci/spec.h"
 
@@ -22,16 +24,33 @@ struct oci_exec {
 
 #define OCI_EXEC_INIT ((struct oci_exec){.stdio = {-1, -1, -1}, .console_socket = -1})
 
+struct oci_exec_started {
+	pid_t pid;		/* in the caller's pid namespace */
+	int console;		/* the pty's master, owned; -1 without a terminal, or when it went to a console socket */
+	int exit_fd;		/* -1: the process is the caller's child, who waits for it */
+	uint64_t start;		/* with an exit_fd: when it started, for struct proc_ref */
+};
+
 /*
  * Returns when the program was executed, or why not (ERR_NOT_FOUND and ERR_FORBIDDEN for the program itself: exit codes 127 and
- * 126). The process is the caller's child: wait for it. The container's seccomp, masks and limits apply.
+ * 126). The container's seccomp, masks and limits apply.
+ *
+ * By setns the process is the caller's child. By the agent it is the agent's: then @ret->exit_fd (owned) is readable when it has ended, and
+ * oci_exec_status() takes the status from there.
+ *
+ * By the agent a process gets no capability that the container's bounding set lacks (ERR_UNSUPPORTED), and none can be started in a paused
+ * container (ERR_CONFLICT).
  *
  * @process	all of it must be filled in (see oci_exec_defaults())
- * @ret_pid	in the caller's pid namespace
- * @ret_console	the pty's master, owned; NULL when there is no terminal or a console socket
  */
 int oci_exec(struct oci_container *c, const struct oci_process *process, const struct oci_exec *options,
-	     pid_t *ret_pid, int *ret_console, struct err *err);
+	     struct oci_exec_started *ret, struct err *err);
+
+/*
+ * How the process ended, as waitpid() gives it; waits for the end, and closes exit_fd. When the agent died before it could tell, the process is killed, as
+ * nobody would ever know of its end, and the status is that of SIGKILL.
+ */
+int oci_exec_status(struct oci_exec_started *started);
 
 /* The container's own process with its arguments and terminal taken out: what `exec` without options inherits. Deep copy. */
 int oci_exec_defaults(struct oci_container *c, struct oci_process *ret, struct err *err);

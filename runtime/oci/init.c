@@ -22,7 +22,7 @@
 #include "compat/base/path.h"
 #include "compat/base/str.h"
 #include "compat/kernel/mount.h"
-#include "runtime/oci/internal.h"
+#include "runtime/oci/agent.h"
 
 #ifndef CLONE_NEWCGROUP
 #define CLONE_NEWCGROUP 0x02000000
@@ -253,6 +253,12 @@ static int program(struct init *init, struct err *err)
 	return rc ? rc : process_check(&init->setup, err);
 }
 
+/* Last: it is to have all that we have. */
+static int agent(struct init *init, struct err *err)
+{
+	return init->agent_socket >= 0 ? agent_start(init, err) : 0;
+}
+
 static const struct {
 	const char *name;
 	int (*run)(struct init *, struct err *);
@@ -281,6 +287,7 @@ static const struct {
 	{"no_new_privs", stop_propagation},
 	{"standard fds inside", inside},
 	{"program", program},
+	{"exec agent", agent},
 };
 
 /* ---- the start ----------------------------------------------------------------------------------------------------------- */

@@ -126,7 +126,8 @@ void close_others(int preserve, int *keep, size_t count);
 struct process_setup {
 	const struct oci_process *process;
 	const struct seccomp_program *seccomp;	/* NULL: none */
-	int proc_fd;		/* the host's /proc */
+	int proc_fd;		/* the host's /proc; in an agent the container's, or -1 */
+	bool in_agent;		/* a child of the container's agent */
 	int stdio[3];		/* -1: /dev/null; ignored with a terminal */
 	int console_socket;	/* -1: the master goes through @sync */
 	int sync;
@@ -149,6 +150,10 @@ int process_check(const struct process_setup *setup, struct err *err);
 /* Drop all privileges that are not granted, then seccomp; @before_exec runs with the container's rights. Returns on failure only. */
 int process_exec(const struct process_setup *setup, int (*before_exec)(void *arg, struct err *err), void *arg,
 		 struct err *err);
+/* Load @setup's filter, if it has one; a listener goes through @setup->sync. */
+int process_seccomp(const struct process_setup *setup, struct err *err);
+/* What ps shows: replaces the arguments that oci_protect_self() saw. */
+void process_title(const char *title);
 /* Default actions, nothing blocked. */
 void process_default_signals(void);
 int process_rlimits(pid_t pid, const struct oci_process *process, struct err *err);
@@ -174,6 +179,7 @@ struct init {
 	struct process_setup setup;
 	int sync;
 	int listen_socket;	/* start.sock, or -1 */
+	int agent_socket;	/* agent.sock: leave an agent behind which serves it; -1: none is needed */
 	struct cgroup *cg;	/* NULL: the host has none */
 	bool cgroup_born;	/* in its group since clone() */
 	struct ns_set join;	/* by path, what the child joins by itself */

@@ -372,6 +372,8 @@ static int sort_fds(const struct process_setup *setup, struct err *err)
 		(void)fcntl(i, F_SETFD, 0); /* it was there when we began */
 	if (!hidden("close_range") && syscall(NR_CLOSE_RANGE, 3 + keep, ~0u, K_CLOSE_RANGE_CLOEXEC) == 0)
 		return 0;
+	if (setup->in_agent)
+		return 0; /* nothing was inherited: all were born so */
 	fd = openat(setup->proc_fd, "self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	d = fd < 0 ? NULL : fdopendir(fd);
 	if (!d)
@@ -385,7 +387,7 @@ static int sort_fds(const struct process_setup *setup, struct err *err)
 	return 0;
 }
 
-static int load_seccomp(const struct process_setup *setup, struct err *err)
+int process_seccomp(const struct process_setup *setup, struct err *err)
 {
 	int notify = -1, rc;
 
@@ -415,6 +417,8 @@ static int drop_privileges(const struct process_setup *setup, struct err *err)
 		rc = become_user(setup, err);
 	if (!rc)
 		rc = caps_apply(caps, err);
+	/* Who changes the user may be looked into again where fs.suid_dumpable is 1; the exec settles it anew. */
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	return rc;
 }
 
@@ -462,9 +466,11 @@ int process_exec(const struct process_setup *setup, int (*before_exec)(void *, s
 	rc = lsm_apply_exec(setup->proc_fd, p->apparmor_profile, p->selinux_label, err);
 	/* Without no_new_privs the filter needs CAP_SYS_ADMIN: before the capabilities go. */
 	if (!rc && !filter_late)
-		rc = load_seccomp(setup, err);
+		rc = process_seccomp(setup, err);
 	if (!rc)
 		rc = drop_privileges(setup, err);
+	if (setup->in_agent && setup->proc_fd >= 0)
+		close(setup->proc_fd); /* no working directory by way of it */
 	if (!rc)
 		rc = enter_cwd(p->cwd, err);
 	if (!rc && p->no_new_privileges)
@@ -474,7 +480,7 @@ int process_exec(const struct process_setup *setup, int (*before_exec)(void *, s
 	umask(p->user.umask.set ? (mode_t)p->user.umask.v : 022);
 	rc = before_exec ? before_exec(arg, err) : 0;
 	if (!rc && filter_late)
-		rc = load_seccomp(setup, err);
+		rc = process_seccomp(setup, err);
 	if (!rc)
 		rc = find_program(p, path, err);
 	if (!rc)

@@ -23,7 +23,7 @@
 #include "compat/kernel/capability.h"
 #include "compat/kernel/mount.h"
 #include "compat/kernel/syscalls.h"
-#include "runtime/oci/container.h"
+#include "runtime/oci/internal.h"
 
 #define SELF "/proc/self/exe"
 
@@ -40,6 +40,32 @@
 enum { K_MFD_CLOEXEC = 1, K_MFD_ALLOW_SEALING = 2, K_MFD_EXEC = 0x10 };
 
 extern char **environ;
+
+/* Where the kernel looks for this process's arguments: one behind the other. */
+static struct {
+	char *start;
+	size_t len;
+} arguments;
+
+void process_title(const char *title)
+{
+	size_t n = strlen(title);
+
+	if (!arguments.len)
+		return;
+	n = n < arguments.len ? n : arguments.len - 1;
+	memset(arguments.start, 0, arguments.len);
+	memcpy(arguments.start, title, n);
+}
+
+static void note_arguments(char **argv)
+{
+	arguments.start = argv[0];
+	while (*argv) {
+		arguments.len = (size_t)(*argv - arguments.start) + strlen(*argv) + 1;
+		argv++;
+	}
+}
 
 static bool is_protected(void)
 {
@@ -176,6 +202,7 @@ int oci_protect_self(char **argv, struct err *err)
 	if (is_protected()) {
 		/* The kernel named us after an fd. */
 		(void)prctl(PR_SET_NAME, path_base(argv[0]), 0, 0, 0);
+		note_arguments(argv);
 		return 0;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {

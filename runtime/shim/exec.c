@@ -1,7 +1,11 @@
 /*
  * exec - more processes in the container, each with stdio of its own
  */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,6 +17,7 @@
 #define EXECS_MAX     4096	/* running at once */
 #define EXECS_KEPT    256	/* ended, and not yet forgotten by pouchd */
 #define GRACE_MS      200	/* for output that others still write when the process has ended */
+#define AGENT_MS      1000	/* for a container's agent to be gone after its container */
 #define EXEC_ID_BYTES 256
 
 struct exec *exec_find(struct keeper *k, const char *id)
@@ -22,6 +27,16 @@ struct exec *exec_find(struct keeper *k, const char *id)
 			return *e;
 	}
 	return NULL;
+}
+
+static void forget_exit(struct exec *e)
+{
+	if (e->exit.fd < 0)
+		return;
+	loop_del(&e->k->loop, &e->exit);
+	e->exit.fd = -1;
+	if (e->started.exit_fd >= 0)
+		close(fd_take(&e->started.exit_fd));
 }
 
 static void exec_free(struct exec *e)
@@ -35,6 +50,7 @@ static void exec_free(struct exec *e)
 		break;
 	}
 	loop_cancel(&k->loop, &e->grace);
+	forget_exit(e);
 	io_close(&e->io);
 	free(e->id);
 	free(e);
@@ -79,23 +95,55 @@ static int check_request(struct keeper *k, const struct shim_exec *r, const stru
 	return 0;
 }
 
+int exec_signal(struct exec *e, int sig)
+{
+	const struct proc_ref ref = {.pid = e->pid, .start = e->started.start};
+
+	if (e->exit.fd >= 0)
+		return proc_ref_kill(&ref, sig);
+	return kill(e->pid, sig) < 0 ? -errno : 0;	/* our child, not yet waited for */
+}
+
+static void exit_ready(struct loop_source *source, uint32_t events);
+
+static int watch_exit(struct exec *e, struct err *err)
+{
+	const struct proc_ref ref = {.pid = e->pid, .start = e->started.start};
+	int rc = loop_add(&e->k->loop, &e->exit, e->started.exit_fd, EPOLLIN, exit_ready);
+
+	if (rc == 0)
+		return 0;
+	(void)proc_ref_kill(&ref, SIGKILL);	/* whose end nobody would see is not to go on */
+	close(fd_take(&e->started.exit_fd));
+	return err_sys(err, -rc, "wait for the end of process %d", e->pid);
+}
+
 /* The process runs: its terminal or the last of its pipes. */
 static int start(struct exec *e, const struct shim_exec *r, struct err *err)
 {
 	struct io_ends ends = {{-1, -1, -1}};
-	int console = -1, rc = 0;
+	int console, rc = 0;
 
 	/* All streams that somebody may ask for: a process without a reader gets SIGPIPE, one with /dev/null does not. */
 	if (!r->tty && !r->detached)
 		rc = io_open_pipes(&e->io, r->want_stdin, r->want_stdout, r->want_stderr, &ends, err);
 	if (rc == 0)
-		rc = e->k->runtime->exec(e->k, r, &ends, &e->pid, &console, err);
+		rc = e->k->runtime->exec(e->k, r, &ends, &e->started, err);
 	io_ends_close(&ends);
 	if (rc < 0)
 		return rc;
+	e->pid = e->started.pid;
+	console = fd_take(&e->started.console);
+	if (e->started.exit_fd >= 0)
+		rc = watch_exit(e, err);
+	if (rc < 0) {
+		if (console >= 0)
+			close(console);
+		return rc;
+	}
 	e->running = true;
 	if (console >= 0 && io_open_terminal(&e->io, console, r->width, r->height, err) < 0) {
-		(void)kill(e->pid, SIGKILL);	/* it is our child and not yet waited for */
+		(void)exec_signal(e, SIGKILL);
 		return -EIO;
 	}
 	return 0;
@@ -123,6 +171,7 @@ int exec_run(struct keeper *k, struct conn *conn, struct shim_exec *r, struct sh
 	e = xcalloc(1, sizeof(*e));
 	e->k = k;
 	e->id = xstrdup(r->id);
+	e->exit.fd = e->started.console = e->started.exit_fd = -1;
 	io_init(&e->io, k, e);
 	e->io.close_in_with_client = r->want_stdin && !r->tty;
 	VEC_PUSH(&k->execs, e);
@@ -168,22 +217,42 @@ void exec_io_ended(struct exec *e)
 		report(e);
 }
 
+static void ended(struct exec *e, int status)
+{
+	e->running = false;
+	e->exit_code = proc_exit_code(status);
+	e->finished = time_now_ns();
+	if (!io_has_output(&e->io)) {
+		report(e);
+		return;
+	}
+	loop_after(&e->k->loop, &e->grace, GRACE_MS, grace_over);
+	io_drain(&e->io);
+}
+
+/* The process was the child of the container's agent, which tells, or is gone. */
+static void take_exit(struct exec *e)
+{
+	struct oci_exec_started started = e->started;
+
+	loop_del(&e->k->loop, &e->exit);
+	e->exit.fd = e->started.exit_fd = -1;
+	ended(e, oci_exec_status(&started));
+}
+
+static void exit_ready(struct loop_source *source, uint32_t events)
+{
+	take_exit(container_of(source, struct exec, exit));
+}
+
 bool exec_reap(struct keeper *k, pid_t pid, int status)
 {
 	VEC_EACH(at, &k->execs) {
 		struct exec *e = *at;
 
-		if (e->pid != pid || !e->running)
+		if (e->pid != pid || !e->running || e->exit.fd >= 0)
 			continue;
-		e->running = false;
-		e->exit_code = proc_exit_code(status);
-		e->finished = time_now_ns();
-		if (!io_has_output(&e->io)) {
-			report(e);
-			return true;
-		}
-		loop_after(&k->loop, &e->grace, GRACE_MS, grace_over);
-		io_drain(&e->io);
+		ended(e, status);
 		return true;
 	}
 	return false;
@@ -193,7 +262,10 @@ void exec_end_all(struct keeper *k)
 {
 	for (size_t i = k->execs.n; i > 0; i--) {
 		struct exec *e = k->execs.v[i - 1];
+		struct pollfd p = {.fd = e->exit.fd, .events = POLLIN};	/* the agent died with the container, or just now */
 
+		if (e->running && e->exit.fd >= 0 && poll(&p, 1, AGENT_MS) > 0)
+			take_exit(e);
 		if (!e->running)
 			report(e);
 	}

@@ -11,6 +11,7 @@
 #ifndef RUNTIME_SHIM_KEEPER_H
 #define RUNTIME_SHIM_KEEPER_H
 
+#include "runtime/oci/exec.h"
 #include "runtime/shim/detach.h"
 #include "runtime/shim/loop.h"
 #include "runtime/shim/protocol.h"
@@ -114,6 +115,8 @@ struct exec {
 	int exit_code;
 	int64_t finished;
 	struct io io;
+	struct oci_exec_started started;
+	struct loop_source exit;	/* of a process that is not our child; fd -1 else */
 	struct loop_timer grace;
 };
 
@@ -121,6 +124,8 @@ struct exec *exec_find(struct keeper *k, const char *id);
 /* *ret_session stays NULL when detached. */
 int exec_run(struct keeper *k, struct conn *conn, struct shim_exec *request, struct shim_frame *frame,
 	     struct session **ret_session, pid_t *ret_pid, struct err *err);
+/* 0 or -errno */
+int exec_signal(struct exec *e, int sig);
 bool exec_reap(struct keeper *k, pid_t pid, int status);
 /* The container is gone: so are they. */
 void exec_end_all(struct keeper *k);
@@ -166,8 +171,8 @@ struct runtime_ops {
 	int (*kill)(struct keeper *k, int sig, bool all, struct err *err);
 	int (*pause)(struct keeper *k, bool pause, struct err *err);
 	int (*update)(struct keeper *k, const char *json, size_t len, struct err *err);
-	int (*exec)(struct keeper *k, const struct shim_exec *exec, const struct io_ends *ends, pid_t *ret_pid,
-		    int *ret_console, struct err *err);
+	int (*exec)(struct keeper *k, const struct shim_exec *exec, const struct io_ends *ends,
+		    struct oci_exec_started *ret, struct err *err);
 	/* The group of the container, or NULL. Borrowed. */
 	struct cgroup *(*cgroup)(struct keeper *k);
 	/* Kills what is left and removes all traces. Does nothing when there is no container. */

@@ -173,9 +173,8 @@ static int handle_kill(struct call *q, struct err *err)
 	e = exec_find(q->k, t->exec);
 	if (!e || !e->running)
 		return err_set(err, ERR_NOT_FOUND, "no such running exec: %s", t->exec);
-	if (kill(e->pid, t->signal) < 0)	/* our child, not yet waited for */
-		return err_sys(err, errno, "signal exec '%s'", t->exec);
-	return 0;
+	rc = exec_signal(e, t->signal);
+	return rc < 0 ? err_sys(err, -rc, "signal exec '%s'", t->exec) : 0;
 }
 
 static int handle_pause(struct call *q, struct err *err)

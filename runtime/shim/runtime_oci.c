@@ -55,8 +55,8 @@ static int update(struct keeper *k, const char *json, size_t len, struct err *er
 	return rc < 0 ? rc : oci_update(k->runtime_state, &res, err);
 }
 
-static int exec(struct keeper *k, const struct shim_exec *request, const struct io_ends *ends, pid_t *ret_pid,
-		int *ret_console, struct err *err)
+static int exec(struct keeper *k, const struct shim_exec *request, const struct io_ends *ends,
+		struct oci_exec_started *ret, struct err *err)
 {
 	AUTO(oci_process_clear) struct oci_process process = {0};
 	struct oci_exec options = OCI_EXEC_INIT;
@@ -73,7 +73,7 @@ static int exec(struct keeper *k, const struct shim_exec *request, const struct 
 	}
 	options.no_new_keyring = k->options.no_new_keyring;
 	memcpy(options.stdio, ends->fd, sizeof(options.stdio));
-	return oci_exec(k->runtime_state, &process, &options, ret_pid, ret_console, err);
+	return oci_exec(k->runtime_state, &process, &options, ret, err);
 }
 
 static struct cgroup *group(struct keeper *k)

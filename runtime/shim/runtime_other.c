@@ -255,9 +255,10 @@ static int write_process(const char *path, const struct shim_exec *request, stru
 	return file_write(AT_FDCWD, path, text.data, text.len, 0600, err);
 }
 
-static int exec(struct keeper *k, const struct shim_exec *request, const struct io_ends *ends, pid_t *ret_pid,
-		int *ret_console, struct err *err)
+static int exec(struct keeper *k, const struct shim_exec *request, const struct io_ends *ends,
+		struct oci_exec_started *ret, struct err *err)
 {
+	struct oci_exec_started started = {.console = -1, .exit_fd = -1};
 	AUTO(strv_clear) struct strv argv = {0};
 	auto_free char *path = in_dir(k, "process.json");
 	int rc = write_process(path, request, err);
@@ -270,8 +271,10 @@ static int exec(struct keeper *k, const struct shim_exec *request, const struct 
 	strv_add(&argv, path);
 	if (request->tty)
 		strv_add(&argv, "--tty");
-	rc = run_process(k, &argv, "exec", request->tty, ends, ret_pid, ret_console, err);
+	rc = run_process(k, &argv, "exec", request->tty, ends, &started.pid, &started.console, err);
 	(void)unlink(path);	/* ours */
+	if (rc == 0)
+		*ret = started;
 	return rc;
 }
 

@@ -18,6 +18,7 @@
 
 #include "compat/base/fd.h"
 #include "compat/base/path.h"
+#include "compat/base/proc.h"
 #include "compat/base/str.h"
 #include "runtime/oci/container.h"
 #include "runtime/oci/exec.h"
@@ -228,16 +229,21 @@ static bool reads(int fd, const char *want)
 	return false;
 }
 
+/* The exit code of an exec, whoever is its parent. */
+static int ended(struct oci_exec_started *started)
+{
+	return started->exit_fd < 0 ? wait_for(started->pid) : proc_exit_code(oci_exec_status(started));
+}
+
 static void a_terminal_comes_back(void **state)
 {
 	AUTO(oci_container_free) struct oci_container *c = NULL;
 	struct oci_create how = creation();
 	struct err err = ERR_INIT;
 	auto_fd int console = -1;
-	pid_t pid = 0;
 	AUTO(oci_process_clear) struct oci_process process = {0};
 	struct oci_exec exec = OCI_EXEC_INIT;
-	int exec_console = -1;
+	struct oci_exec_started started = {0};
 
 	config(true, "stty size; cat");
 	assert_ok(oci_create(&how, &c, &err));
@@ -256,11 +262,11 @@ static void a_terminal_comes_back(void **state)
 	strv_add(&process.args, "tty; stty size; exit 3");
 	process.console_size = xcalloc(1, sizeof(*process.console_size));
 	*process.console_size = (struct oci_console_size){11, 22};
-	assert_ok(oci_exec(c, &process, &exec, &pid, &exec_console, &err));
-	assert_true(exec_console >= 0);
-	assert_true(reads(exec_console, "11 22"));
-	assert_int_equal(wait_for(pid), 3);
-	close(exec_console);
+	assert_ok(oci_exec(c, &process, &exec, &started, &err));
+	assert_true(started.console >= 0);
+	assert_true(reads(started.console, "11 22"));
+	assert_int_equal(ended(&started), 3);
+	close(started.console);
 
 	assert_ok(oci_kill(c, SIGKILL, false, &err));
 	assert_int_equal(wait_for(oci_container_pid(c)), 137);
@@ -360,7 +366,7 @@ static void exec_says_what_is_missing(void **state)
 	struct oci_create how = creation();
 	struct oci_exec exec = OCI_EXEC_INIT;
 	struct err err = ERR_INIT;
-	pid_t pid = 0;
+	struct oci_exec_started started = {0};
 	int fds;
 
 	config(false, "sleep 1000");
@@ -369,12 +375,12 @@ static void exec_says_what_is_missing(void **state)
 	assert_ok(oci_exec_defaults(c, &process, &err));
 	fds = open_fds();
 	strv_add(&process.args, "nope");
-	assert_refused(oci_exec(c, &process, &exec, &pid, NULL, &err), ERR_NOT_FOUND);
+	assert_refused(oci_exec(c, &process, &exec, &started, &err), ERR_NOT_FOUND);
 	strv_clear(&process.args);
 	strv_add(&process.args, "/proc");
-	assert_refused(oci_exec(c, &process, &exec, &pid, NULL, &err), ERR_FORBIDDEN);
+	assert_refused(oci_exec(c, &process, &exec, &started, &err), ERR_FORBIDDEN);
 	strv_clear(&process.args);
-	assert_refused(oci_exec(c, &process, &exec, &pid, NULL, &err), ERR_INVALID);
+	assert_refused(oci_exec(c, &process, &exec, &started, &err), ERR_INVALID);
 	assert_int_equal(open_fds(), fds);
 	assert_ok(oci_delete(c, true, &err));
 	wait_for(oci_container_pid(c));
