@@ -322,7 +322,7 @@ static int open_stdio(struct keeper *k, struct io_ends *ends, struct err *err)
 	return io_open_pipes(&k->io, o->open_stdin, true, true, ends, err);
 }
 
-int keeper_create(struct keeper *k, struct shim_options *options, struct err *err)
+int keeper_make_container(struct keeper *k, struct shim_options *options, struct err *err)
 {
 	struct io_ends ends;
 	int console = -1, rc;
@@ -369,7 +369,7 @@ int keeper_start(struct keeper *k, struct err *err)
 	return 0;
 }
 
-int keeper_delete(struct keeper *k, struct conn *c, struct err *err)
+int keeper_delete_container(struct keeper *k, struct conn *c, struct err *err)
 {
 	if (k->phase == PHASE_RUNNING)
 		return err_set(err, ERR_CONFLICT, "container is running");
@@ -459,7 +459,7 @@ static void listener_ready(struct loop_source *source, uint32_t events)
 	not_idle(k);
 }
 
-int keeper_open(struct keeper *k, const char *id, const char *dir, struct err *err)
+int keeper_init(struct keeper *k, const char *id, const char *dir, struct err *err)
 {
 	enum { CONTROL_FD = 3, LISTEN_FD = 4 };
 	int rc;

@@ -215,13 +215,13 @@ struct keeper {
 
 #define SCRATCH_BYTES ((size_t)128 << 10)
 
-int keeper_open(struct keeper *k, const char *id, const char *dir, struct err *err);
+int keeper_init(struct keeper *k, const char *id, const char *dir, struct err *err);
 /* True when the process may end. */
 bool keeper_is_done(const struct keeper *k);
 char *keeper_scratch(struct keeper *k);
-int keeper_create(struct keeper *k, struct shim_options *options, struct err *err);
+int keeper_make_container(struct keeper *k, struct shim_options *options, struct err *err);
 int keeper_start(struct keeper *k, struct err *err);
-int keeper_delete(struct keeper *k, struct conn *c, struct err *err);
+int keeper_delete_container(struct keeper *k, struct conn *c, struct err *err);
 void keeper_io_ended(struct keeper *k);
 void keeper_log(struct keeper *k, enum log_stream stream, const void *data, size_t len);
 /* A connection or session has gone. */

@@ -45,7 +45,7 @@ int main(int argc, char **argv)
 	}
 	settle();
 	/* What compat.xml hides or forces holds here too. */
-	if (compat_begin(NULL, &err) < 0 || oci_protect_self(argv, &err) < 0 || keeper_open(&keeper, argv[1], argv[2], &err) < 0) {
+	if (compat_begin(NULL, &err) < 0 || oci_protect_self(argv, &err) < 0 || keeper_init(&keeper, argv[1], argv[2], &err) < 0) {
 		fprintf(stderr, "pouch-shim: %s\n", err.msg);
 		return 1;
 	}

@@ -35,7 +35,7 @@ static int need_running(const struct keeper *k, struct err *err)
 
 static int handle_create(struct call *q, struct err *err)
 {
-	int rc = keeper_create(q->k, &q->head.options, err);
+	int rc = keeper_make_container(q->k, &q->head.options, err);
 
 	q->reply.pid = q->k->pid;
 	return rc;
@@ -219,7 +219,7 @@ static int handle_watch(struct call *q, struct err *err)
 
 static int handle_delete(struct call *q, struct err *err)
 {
-	int rc = keeper_delete(q->k, q->c, err);
+	int rc = keeper_delete_container(q->k, q->c, err);
 
 	q->answered = rc == 0;
 	return rc;
