@@ -4,10 +4,8 @@
 #include <signal.h>
 
 #include "compat/base/proc.h"
-#include "compat/base/str.h"
 #include "runtime/oci/cmd.h"
 #include "runtime/oci/container.h"
-#include "compat/base/path.h"
 
 static int all, force;
 
@@ -38,12 +36,8 @@ static int delete(int count, const char **args, struct err *err)
 	int rc = cmd_load(args[0], &c, err);
 
 	if (rc && force && err->kind == ERR_NOT_FOUND) {
-		const char *root = cmd_globals.root ? cmd_globals.root : OCI_DEFAULT_ROOT;
-		auto_free char *dir = path_join(root, args[0]);
-
-		/* A create that was killed half-way has no state, but a directory. */
 		err_clear(err);
-		return str_empty(args[0]) || strchr(args[0], '/') || *args[0] == '.' ? 0 : path_remove_tree(dir, err);
+		return oci_delete_unfinished(cmd_globals.root, args[0], err);
 	}
 	if (!rc)
 		rc = oci_delete(c, force, err);

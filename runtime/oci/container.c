@@ -190,21 +190,10 @@ static int follow(struct creation *x, struct err *err)
 
 int creation_directory(struct creation *x, struct err *err)
 {
-	struct oci_container *c = x->c;
-	int rc = mkdir(c->dir, 0700);
+	int rc = oci_claim(x->c, &x->lock, err);
 
-	if (rc < 0 && errno == ENOENT) {
-		rc = path_mkdirs(c->root, 0711, err);
-		if (rc)
-			return rc;
-		rc = mkdir(c->dir, 0700);
-	}
-	if (rc < 0 && errno == EEXIST)
-		return err_set(err, ERR_CONFLICT, "container with id exists: %s", c->state.id);
-	if (rc < 0)
-		return err_sys(err, errno, "create directory '%s'", c->dir);
-	x->made_directory = true;
-	return 0;
+	x->made_directory = !rc;
+	return rc;
 }
 
 int creation_open_cgroup(struct creation *x, struct err *err)
@@ -233,6 +222,12 @@ int creation_group(struct creation *x, struct err *err)
 		return 0;
 	x->has_cgroup = true;
 	x->made_cgroup = !cgroup_exists(x->c->cg);
+	if (x->made_cgroup) {
+		int rc = oci_claim_cgroup(x->c, x->lock, err);
+
+		if (rc)
+			return rc;
+	}
 	return cgroup_create(x->c->cg, err);
 }
 
@@ -415,7 +410,7 @@ int creation_run(const struct oci_create *create, const struct creation_stage *s
 		 struct oci_container **ret, struct err *err)
 {
 	AUTO(oci_container_free) struct oci_container *c = NULL;
-	struct creation x = {.options = create, .parent_sync = -1, .arg = arg};
+	struct creation x = {.options = create, .parent_sync = -1, .lock = -1, .arg = arg};
 	int rc = oci_id_check(create->id, err);
 
 	if (rc)
@@ -436,8 +431,11 @@ int creation_run(const struct oci_create *create, const struct creation_stage *s
 			err_wrap(err, rc, "%s", stages[i].name);
 	}
 	release(&x);
-	if (rc) {
+	if (rc)
 		undo(&x);
+	if (x.lock >= 0)
+		close(x.lock);
+	if (rc) {
 		if (x.parent_sync >= 0)
 			close(x.parent_sync);
 		return rc;

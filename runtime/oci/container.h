@@ -101,6 +101,12 @@ int oci_processes(struct oci_container *c, pid_vec *ret, struct err *err);
  */
 int oci_delete(struct oci_container *c, bool force, struct err *err);
 
+/*
+ * Remove what a create that was killed left where there is no state yet: directory, control group, processes in that. Absent is fine.
+ * ERR_CONFLICT while the creator is alive.
+ */
+int oci_delete_unfinished(const char *root, const char *id, struct err *err);
+
 /* The runtime's state as the specification's JSON and, with @extended, as `runc state` prints it (rootfs, created, owner). */
 void oci_state_print(struct oci_container *c, bool extended, struct buf *out);
 

@@ -15,6 +15,7 @@ struct creation {
 	struct init init;
 	char *keyring;
 	int parent_sync;
+	int lock;			/* of the directory, see oci_claim() */
 	bool made_directory, made_cgroup, has_cgroup;
 	pid_t pid;
 	void *arg;			/* restore's own */

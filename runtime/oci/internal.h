@@ -46,6 +46,14 @@ struct oci_container {
 #define START_SOCKET "start.sock"
 #define AGENT_SOCKET "agent.sock"
 
+/*
+ * Make the container's directory and lock it; what a killed create left there is removed first. ERR_CONFLICT when there is a container,
+ * or one is being created. *ret_lock (owned) is held until the state is written.
+ */
+int oci_claim(const struct oci_container *c, int *ret_lock, struct err *err);
+/* The control group is about to be made: whoever finds the directory without a state is to remove it. */
+int oci_claim_cgroup(const struct oci_container *c, int lock, struct err *err);
+
 int oci_state_write(const struct oci_container *c, struct err *err);
 int oci_cgroup_of(struct oci_container *c, struct cgroup **ret, struct err *err);
 /* The state that a hook gets on its standard input. */

@@ -172,6 +172,89 @@ delete_force_of_nothing_is_fine() {
 	fails 'does not exist' oci delete nothing-here
 }
 
+# What containerd's shim does after a create that failed. (Its log may say that it "failed to remove" the container all the same, with
+# every runtime: it waits for the call in two places, and one of them comes too late.)
+a_failed_create_may_be_deleted() {
+	args='"nope"' config
+	fails 'executable file not found' oci --log "$T/log" --log-format json create -b "$bundle" --pid-file "$T/pid-file" "$id" </dev/null
+	[ ! -e "$T/pid-file" ]
+	: >"$T/log"
+	is '' "$(oci --log "$T/log" --log-format json delete --force "$id" 2>&1)"
+	is '' "$(cat "$T/log")"
+	nothing_of "$id"
+}
+
+# unfinished: what a create leaves that is killed before it has written its state
+unfinished() {
+	mkdir -p "$oci_root/$id"
+	ln -s "/$cgroup_parent/$id" "$oci_root/$id/cgroup"
+	sleep 1000 &
+	straggler=$!
+	for h in $(awk '$3 == "cgroup" && $4 ~ /(^|,)(freezer|pids)(,|$)/ { print $2 }' /proc/mounts) \
+		$(awk '$3 == "cgroup2" { print $2 }' /proc/mounts); do
+		mkdir -p "$h/$cgroup_parent/$id"
+		echo $straggler >"$h/$cgroup_parent/$id/cgroup.procs"
+	done
+}
+
+killed_creates_are_deleted() {
+	unfinished
+	fails 'does not exist' oci delete "$id"
+	oci delete --force "$id"
+	process_ends $straggler 5
+	nothing_of "$id"
+}
+
+killed_creates_are_replaced() {
+	unfinished
+	args='"true"' config
+	oci run -b "$bundle" "$id"
+	process_ends $straggler 5
+	nothing_of "$id"
+}
+
+bare_directories_are_replaced() {
+	mkdir -p "$oci_root/$id"
+	args='"true"' config
+	oci run -b "$bundle" "$id"
+	nothing_of "$id"
+}
+
+living_creates_are_respected() {
+	mkfifo "$T/go"
+	hooks="\"createRuntime\": [{\"path\": \"/bin/sh\", \"args\": [\"sh\", \"-c\", \"read x <$T/go\"]}]" args='"true"' config
+	oci create -b "$bundle" "$id" </dev/null >/dev/null &
+	creator=$!
+	eventually 5 test -e "$oci_root/$id"
+	fails 'container with id exists' oci create -b "$bundle" "$id"
+	echo >"$T/go"
+	wait $creator
+	status_is "$id" created
+	oci delete "$id"
+	rm "$T/go"
+}
+
+# Whatever the moment: one delete is enough, and so is a create.
+any_moment_will_do() {
+	args='"sleep", "1000"' config
+	for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+		"$POUCH_BUILD/pouch-oci" --root "$oci_root" create -b "$bundle" "$id" </dev/null >/dev/null 2>&1 &
+		creator=$!
+		sleep "0.00$((i % 10))$((i * 7 % 10))"
+		kill -9 $creator 2>/dev/null || :
+		wait $creator || :
+		if [ $((i % 2)) = 0 ]; then
+			oci delete --force "$id"
+		elif ! oci create -b "$bundle" "$id" </dev/null >/dev/null 2>"$T/err"; then
+			# It came too late: the container was complete.
+			has 'container with id exists' "$(cat "$T/err")"
+			has created "$(status_of "$id")"
+		fi
+		oci delete --force "$id"
+		nothing_of "$id"
+	done
+}
+
 one_start_wins() {
 	config
 	oci create -b "$bundle" "$id" </dev/null >/dev/null
@@ -199,4 +282,10 @@ it 'keeps the streams apart' streams_are_kept_apart
 it 'passes signals on' signals_reach_the_container
 it 'keeps a container with --keep' keep_keeps
 it 'deletes what is not there with --force' delete_force_of_nothing_is_fine
+it 'deletes without a word what failed' a_failed_create_may_be_deleted
+it 'deletes what a killed create left' killed_creates_are_deleted
+it 'creates anew where a create was killed' killed_creates_are_replaced
+it 'creates where a killed create had made no more than the directory' bare_directories_are_replaced
+it 'leaves a create alone that goes on' living_creates_are_respected
+it 'needs one delete after a kill at any moment' any_moment_will_do
 it 'starts a container once' one_start_wins
