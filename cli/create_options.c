@@ -347,6 +347,7 @@ void create_options_clear(void *options)
 	struct create_options *o = options;
 
 	json_clear(&api_container_create_table, &o->request);
+	free(o->pull);
 }
 
 /* ---- the whole ---- */
