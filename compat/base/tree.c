@@ -1,8 +1,7 @@
 /*
  * tree - copy a directory with all that is in it.
  *
- * Hard links are found by device and inode of the source in a small open-addressing table that only holds files with
- * more than one link. A second name is made with linkat() from the path, relative to the root of the copy, of the first.
+ * A second name of a file with several links is made with linkat() from the path, relative to the root of the copy, of the first.
  */
 #include "compat/base/tree.h"
 
@@ -17,26 +16,16 @@
 #include "compat/base/auto.h"
 #include "compat/base/buf.h"
 #include "compat/base/fd.h"
+#include "compat/base/links.h"
 #include "compat/base/str.h"
 
 /* _IOW(0x94, 9, int): FICLONE since 4.5, the same number as BTRFS_IOC_CLONE since 2.6.29. */
 #define TREE_FICLONE 0x40049409
 
-struct link_seen {
-	dev_t dev;
-	ino_t ino;
-	char *path;	/* of the first name, relative to the destination's root */
-};
-
-struct link_table {
-	struct link_seen *slots;
-	size_t used, size;	/* size is a power of two */
-};
-
 struct walk {
 	const struct tree_copy *options;
 	struct tree_copied done;
-	struct link_table links;
+	struct links links;	/* names relative to the destination's root */
 	struct buf path;	/* of the entry at hand, relative to the roots */
 	int dst_root;
 	dev_t src_dev;
@@ -45,55 +34,6 @@ struct walk {
 };
 
 #define BLOCK_SIZE (256 * 1024)
-
-static size_t link_slot(const struct link_table *table, dev_t dev, ino_t ino)
-{
-	uint64_t h = ((uint64_t)ino ^ ((uint64_t)dev << 32)) * 0x9e3779b97f4a7c15u;
-	size_t i = (h >> 17) & (table->size - 1);
-
-	while (table->slots[i].path &&
-	       (table->slots[i].dev != dev || table->slots[i].ino != ino))
-		i = (i + 1) & (table->size - 1);
-	return i;
-}
-
-static void link_add(struct link_table *table, dev_t dev, ino_t ino, const char *path)
-{
-	size_t i;
-
-	if (table->used * 2 >= table->size) {
-		struct link_table grown = {.size = table->size ? table->size * 2 : 64};
-
-		grown.slots = xcalloc(grown.size, sizeof(*grown.slots));
-		grown.used = table->used;
-		for (i = 0; i < table->size; i++) {
-			struct link_seen *old = &table->slots[i];
-
-			if (old->path)
-				grown.slots[link_slot(&grown, old->dev, old->ino)] = *old;
-		}
-		free(table->slots);
-		*table = grown;
-	}
-
-	i = link_slot(table, dev, ino);
-	if (table->slots[i].path)
-		return;
-	table->slots[i] = (struct link_seen){dev, ino, xstrdup(path)};
-	table->used++;
-}
-
-static const char *link_find(const struct link_table *table, dev_t dev, ino_t ino)
-{
-	return table->size ? table->slots[link_slot(table, dev, ino)].path : NULL;
-}
-
-static void link_table_clear(struct link_table *table)
-{
-	for (size_t i = 0; i < table->size; i++)
-		free(table->slots[i].path);
-	free(table->slots);
-}
 
 /* Attributes that the destination's file system cannot hold are left out, as cp -a does. */
 static bool is_xattr_refusal(int code)
@@ -218,7 +158,7 @@ static int copy_file(struct walk *w, int src_dir, int dst_dir, const char *name,
 		return err_sys(err, EAGAIN, "'%s' changed while it was copied", path);
 
 	if (st.st_nlink > 1) {
-		const char *first = link_find(&w->links, st.st_dev, st.st_ino);
+		const char *first = links_find(&w->links, st.st_dev, st.st_ino);
 
 		if (first) {
 			if (linkat(w->dst_root, first, dst_dir, name, 0) < 0)
@@ -231,7 +171,7 @@ static int copy_file(struct walk *w, int src_dir, int dst_dir, const char *name,
 	if (dst < 0)
 		return err_sys(err, errno, "create '%s'", path);
 	if (st.st_nlink > 1)
-		link_add(&w->links, st.st_dev, st.st_ino, path);
+		links_add(&w->links, st.st_dev, st.st_ino, path);
 
 	if (st.st_size > 0) {
 		bool shared = false;
@@ -372,7 +312,7 @@ int tree_copy(int src, int dst, const struct tree_copy *options, struct tree_cop
 	w.block = xcalloc(1, BLOCK_SIZE);
 	rc = copy_dir(&w, root, dst, 0, err);
 	free(w.block);
-	link_table_clear(&w.links);
+	links_clear(&w.links);
 	buf_clear(&w.path);
 	if (rc == 0 && ret)
 		*ret = w.done;
@@ -381,7 +321,7 @@ int tree_copy(int src, int dst, const struct tree_copy *options, struct tree_cop
 
 struct usage {
 	uint64_t bytes, entries;
-	struct link_table links;
+	struct links links;
 	dev_t dev;
 };
 
@@ -421,9 +361,9 @@ static int usage_dir(struct usage *u, int fd_in, int depth, struct err *err)
 			if (rc < 0)
 				return rc;
 		} else if (st.st_nlink > 1) {
-			if (link_find(&u->links, st.st_dev, st.st_ino))
+			if (links_find(&u->links, st.st_dev, st.st_ino))
 				continue;
-			link_add(&u->links, st.st_dev, st.st_ino, "");
+			links_add(&u->links, st.st_dev, st.st_ino, "");
 		}
 		u->bytes += (uint64_t)st.st_blocks * 512;
 	}
@@ -440,7 +380,7 @@ int tree_usage(int dirfd, uint64_t *ret_bytes, uint64_t *ret_entries, struct err
 		return err_sys(err, errno, "stat directory");
 	u.dev = st.st_dev;
 	rc = usage_dir(&u, dirfd, 0, err);
-	link_table_clear(&u.links);
+	links_clear(&u.links);
 	if (rc < 0)
 		return rc;
 	*ret_bytes = u.bytes;

@@ -10,7 +10,7 @@ struct archive;
 struct archive_entry;
 struct placer;
 
-struct placer *placer_new(const struct unpack *options);	/* kept until free */
+struct placer *placer_new(const struct unpack *options);	/* copied; its directory is borrowed until free */
 void placer_free(struct placer *p);
 DEFINE_AUTO(placer_free, struct placer *)
 

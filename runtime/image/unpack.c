@@ -6,9 +6,9 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
-#include <locale.h>
 #include <string.h>
 
+#include "compat/base/charset.h"
 #include "compat/base/path.h"
 #include "compat/base/str.h"
 #include "runtime/image/place.h"
@@ -66,14 +66,6 @@ static int read_entries(struct archive *a, const struct unpack *u, struct placer
 	return placer_finish(p, err);
 }
 
-/* libarchive reads names by the thread's locale: they shall pass as they are. */
-static locale_t utf8_locale(void)
-{
-	locale_t l = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
-
-	return l ? l : newlocale(LC_CTYPE_MASK, "en_US.UTF-8", (locale_t)0);
-}
-
 static int run(const struct unpack *u, uint64_t *ret_size, struct err *err)
 {
 	AUTO(archive_read_free) struct archive *a = archive_read_new();
@@ -102,13 +94,11 @@ static int run(const struct unpack *u, uint64_t *ret_size, struct err *err)
 
 int unpack_run(const struct unpack *options, uint64_t *ret_size, struct err *err)
 {
-	locale_t utf8 = utf8_locale();
-	locale_t before = utf8 ? uselocale(utf8) : (locale_t)0;
-	int rc = run(options, ret_size, err);
+	struct charset charset;
+	int rc;
 
-	if (utf8) {
-		uselocale(before);
-		freelocale(utf8);
-	}
+	charset_utf8(&charset);
+	rc = run(options, ret_size, err);
+	charset_restore(&charset);
 	return rc;
 }
