@@ -34,7 +34,7 @@ compat := compat/kernel compat/base
 
 pouch_main := cli/main.c
 pouch_uses := cli runtime/api $(compat)
-pouch_libs := popt json-c openssl expat libcap
+pouch_libs := popt json-c openssl libarchive expat libcap
 
 pouchd_main := runtime/daemon/main.c
 pouchd_uses := $(addprefix runtime/,daemon engine image storage net volume log shim oci api) quota $(compat)

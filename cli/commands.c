@@ -6,6 +6,7 @@
 const struct command *const commands[] = {
 	&command_attach,
 	&command_compat,
+	&command_cp,
 	&command_create,
 	&command_exec,
 	&command_image,

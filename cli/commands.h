@@ -15,6 +15,8 @@ extern const struct command command_exec;
 /* container.c */
 extern const struct command command_stop, command_restart, command_kill, command_rm, command_pause,
 	command_unpause, command_rename, command_wait, command_top, command_port;
+/* cp.c */
+extern const struct command command_cp;
 /* ps.c */
 extern const struct command command_ps;
 /* logs.c */

@@ -26,7 +26,9 @@ struct http {
 	int fd;
 	struct tls *tls;
 	char *authority;	/* of the Host line */
-	bool upgrading;
+	bool upgrading, head;	/* of the request at hand */
+	const char *want;	/* name of a header, or NULL */
+	char *wanted;		/* its value */
 
 	/* What was read but not yet used. */
 	char in[IN_SIZE];
@@ -45,6 +47,7 @@ void http_close(struct http *http)
 	if (http->fd >= 0)
 		close(http->fd);
 	free(http->authority);
+	free(http->wanted);
 	free(http);
 }
 
@@ -251,7 +254,7 @@ int http_send(struct http *http, const struct http_request *r, struct err *err)
 		buf_fmt(&head, "Content-Type: %s\r\n", r->content_type);
 	if (r->chunked)
 		buf_str(&head, "Transfer-Encoding: chunked\r\n");
-	else if (r->content_type || strcmp(r->method, "GET") != 0)
+	else if (r->content_type || (strcmp(r->method, "GET") != 0 && strcmp(r->method, "HEAD") != 0))
 		buf_fmt(&head, "Content-Length: %zu\r\n", r->content_type ? r->body_len : 0);
 	if (r->upgrade)
 		buf_str(&head, "Connection: Upgrade\r\nUpgrade: tcp\r\n");
@@ -259,6 +262,9 @@ int http_send(struct http *http, const struct http_request *r, struct err *err)
 	if (r->content_type && !r->chunked)
 		buf_add(&head, r->body, r->body_len);
 	http->upgrading = r->upgrade;
+	http->head = strcmp(r->method, "HEAD") == 0;
+	http->want = r->want_header;
+	str_set(&http->wanted, NULL);
 	return write_all(http, head.data, head.len, err);
 }
 
@@ -325,6 +331,8 @@ static int read_header(struct http *http, const char *line, struct http_answer *
 	if (!n)
 		return err_set(err, ERR_UNAVAILABLE, "pouchd's answer has a bad header line");
 	value = colon + 1 + strspn(colon + 1, " \t");
+	if (http->want && n == strlen(http->want) && strncasecmp(line, http->want, n) == 0)
+		str_set(&http->wanted, value);
 	if (n == 14 && strncasecmp(line, "Content-Length", n) == 0) {
 		if (str_u64(value, 10, &http->left) < 0)
 			return err_set(err, ERR_UNAVAILABLE, "pouchd's answer has a bad length: %s", value);
@@ -382,8 +390,9 @@ int http_receive(struct http *http, struct http_answer *ret, struct err *err)
 	if (rc)
 		return rc;
 	ret->upgraded = ret->status == 101 || (ret->status == 200 && http->upgrading);
-	if (ret->upgraded || ret->status == 204 || ret->status == 304)
+	if (ret->upgraded || ret->status == 204 || ret->status == 304 || http->head)
 		http->framing = BODY_NONE;
+	ret->header = http->wanted;
 	return 0;
 }
 

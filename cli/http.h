@@ -48,6 +48,7 @@ struct http_request {
 	bool chunked;			/* the body follows by http_write_chunk() */
 	bool upgrade;			/* ask for a raw stream */
 	const char *extra;		/* further header lines, each with its CRLF; NULL: none */
+	const char *want_header;	/* of the answer, for http_answer.header; kept until that */
 };
 
 int http_send(struct http *http, const struct http_request *request, struct err *err);
@@ -57,6 +58,7 @@ int http_write_chunk(struct http *http, const void *data, size_t len, struct err
 struct http_answer {
 	int status;
 	char content_type[128];		/* lower case, without parameters */
+	const char *header;		/* value of want_header, or NULL; borrowed until the next request */
 	bool upgraded;			/* 101, or 200 with an upgrade asked for: the rest is a raw stream */
 };
 

@@ -19,6 +19,7 @@ request_handler handle_container_create, handle_container_list, handle_container
 	handle_container_top, handle_container_resize;
 request_handler handle_container_attach, handle_container_logs, handle_container_wait, handle_container_stats,
 	handle_events;
+request_handler handle_archive_stat, handle_archive_get, handle_archive_put;
 request_handler handle_exec_create, handle_exec_start, handle_exec_inspect, handle_exec_resize;
 request_handler handle_image_create, handle_image_load, handle_image_save, handle_image_list, handle_image_inspect,
 	handle_image_history, handle_image_tag, handle_image_remove;

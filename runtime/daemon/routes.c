@@ -32,6 +32,9 @@ const struct route daemon_routes[] = {
 	{"GET", "/containers/{id}/logs", handle_container_logs, 0},
 	{"GET", "/containers/{id}/top", handle_container_top, 0},
 	{"GET", "/containers/{id}/stats", handle_container_stats, 0},
+	{"HEAD", "/containers/{id}/archive", handle_archive_stat, 0},
+	{"GET", "/containers/{id}/archive", handle_archive_get, 0},
+	{"PUT", "/containers/{id}/archive", handle_archive_put, ROUTE_STREAM_BODY},
 	{"DELETE", "/containers/{id}", handle_container_remove, 0},
 
 	{"POST", "/exec/{id}/start", handle_exec_start, 0},

@@ -23,6 +23,7 @@
 #include "compat/base/buf.h"
 #include "compat/base/err.h"
 #include "compat/base/vec.h"
+#include "runtime/api/archive.h"
 #include "runtime/api/container.h"
 #include "runtime/api/container_config.h"
 #include "runtime/api/exec.h"
@@ -178,6 +179,25 @@ int container_logs_open(struct engine *e, const char *ref, const struct containe
 ssize_t container_logs_read(struct container_log *log, char *dst, size_t max, const struct cancel *cancel);
 void container_logs_close(struct container_log *log);
 DEFINE_AUTO(container_logs_close, struct container_log *)
+
+/* ---- files ---------------------------------------------------------------------------------------------------------------------- */
+
+/*
+ * Paths are the container's; the container may run, be paused or not run. Nothing that it does meanwhile, and nothing in an archive, leads
+ * out of its root. ERR_NOT_FOUND: no such path. Files of the kernel (/proc, /sys ...) count as not there.
+ */
+int container_path_stat(struct engine *e, const char *ref, const char *path, struct api_path_stat *ret, struct err *err);
+/* Write a tar archive of what is at @path to @fd; its entries begin with the path's last component ("." after "/."). */
+int container_archive(struct engine *e, const char *ref, const char *path, int fd, struct err *err);
+
+struct container_extract {
+	const char *path;	/* of an existing directory; links are followed */
+	bool keep_kinds;	/* a directory is not replaced by what is none, nor the other way round: ERR_INVALID */
+	bool to_user;		/* files become the container's user's, if it has one; else they keep the archive's owner */
+};
+
+/* Unpack the archive that @fd gives (plain, gzip, bzip2, xz, zstd). ERR_FORBIDDEN where it is mounted read-only. */
+int container_extract(struct engine *e, const char *ref, const struct container_extract *how, int fd, struct err *err);
 
 /* ---- exec --------------------------------------------------------------------------------------------------------------------- */
 

@@ -277,6 +277,30 @@ int mounts_prepare(struct engine *e, struct container *c, const char *rootfs, st
 	return 0;
 }
 
+static int by_depth(const void *a, const void *b)
+{
+	const struct mount_record *const *x = a, *const *y = b;
+	size_t dx = 0, dy = 0;
+
+	for (const char *s = (*x)->destination; *s; s++)
+		dx += *s == '/';
+	for (const char *s = (*y)->destination; *s; s++)
+		dy += *s == '/';
+	if (dx != dy)
+		return dx < dy ? -1 : 1;
+	return strcmp((*x)->destination, (*y)->destination);
+}
+
+const struct mount_record **mounts_in_order(const struct container_record *rec)
+{
+	const struct mount_record **order = xcalloc(rec->mounts.n + 1, sizeof(*order));
+
+	for (size_t i = 0; i < rec->mounts.n; i++)
+		order[i] = &rec->mounts.v[i];
+	qsort(order, rec->mounts.n, sizeof(*order), by_depth);
+	return order;
+}
+
 void mounts_show(const struct container_record *rec, struct api_mount_point **ret, size_t *ret_n)
 {
 	struct api_mount_point *list = xcalloc(rec->mounts.n + 1, sizeof(*list));

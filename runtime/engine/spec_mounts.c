@@ -10,6 +10,7 @@
 #include "compat/base/str.h"
 #include "runtime/engine/check.h"
 #include "runtime/engine/internal.h"
+#include "runtime/engine/mounts.h"
 #include "runtime/engine/spec.h"
 
 #define SHM_SIZE_DEFAULT (64 << 20)
@@ -120,21 +121,6 @@ static int add_defaults(struct engine *e, struct container *c, struct oci_spec *
 	return 0;
 }
 
-/* Parents before children, whatever the order on the command line. */
-static int by_depth(const void *a, const void *b)
-{
-	const struct mount_record *const *x = a, *const *y = b;
-	size_t dx = 0, dy = 0;
-
-	for (const char *s = (*x)->destination; *s; s++)
-		dx += *s == '/';
-	for (const char *s = (*y)->destination; *s; s++)
-		dy += *s == '/';
-	if (dx != dy)
-		return dx < dy ? -1 : 1;
-	return strcmp((*x)->destination, (*y)->destination);
-}
-
 static void add_one(const struct mount_record *r, struct oci_spec *spec)
 {
 	struct oci_mount *m;
@@ -166,14 +152,10 @@ static void add_one(const struct mount_record *r, struct oci_spec *spec)
 
 static void add_users(const struct container_record *r, struct oci_spec *spec)
 {
-	const struct mount_record **order = xcalloc(r->mounts.n + 1, sizeof(struct mount_record *));
+	auto_free const struct mount_record **order = mounts_in_order(r);
 
 	for (size_t i = 0; i < r->mounts.n; i++)
-		order[i] = &r->mounts.v[i];
-	qsort(order, r->mounts.n, sizeof(struct mount_record *), by_depth);
-	for (size_t i = 0; i < r->mounts.n; i++)
 		add_one(order[i], spec);
-	free(order);
 }
 
 int spec_network_dir(struct engine *e, struct container *c, char **ret, struct err *err)
