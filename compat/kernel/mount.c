@@ -113,37 +113,34 @@ unsigned long mount_flags_of(const char *options)
 	return ms;
 }
 
-/* What /proc/self/mountinfo says of the mount whose root the fd is. */
-static unsigned long listed_flags(int fd)
+/* What /proc/self/mountinfo says of the mount at @path: "/proc/self/fd/N", or a name in such a directory. */
+static unsigned long listed_flags(const char *path)
 {
 	AUTO(mountinfo_clear) struct mountinfo info = {0};
-	char link[MOUNT_FD_PATH_SIZE], path[PATH_MAX];
-	ssize_t n = readlink(mount_fd_path(fd, link), path, sizeof(path) - 1);
+	const char *rest = str_skip(path, "/proc/self/fd/"), *name = rest ? strchr(rest, '/') : NULL;
+	auto_free char *link = name ? xstrndup(path, (size_t)(name - path)) : xstrdup(path);
+	auto_free char *whole = NULL;
 	const struct mount_entry *e;
+	char real[PATH_MAX];
+	ssize_t n = readlink(link, real, sizeof(real) - 1);
 
 	if (n < 0 || mountinfo_read(NULL, &info, NULL))
 		return 0;
-	path[n] = '\0';
-	e = mountinfo_find(&info, path);
+	real[n] = '\0';
+	whole = name ? path_join(real, name + 1) : xstrdup(real);
+	e = mountinfo_find(&info, whole);
 	return e ? mount_flags_of(e->options) : 0;
 }
 
-/* MS_* that the mount has now. */
-static unsigned long present_flags(int fd)
+/* MS_* that the mount has now. By path: O_PATH fds are refused before 3.12. */
+static unsigned long present_flags(const char *path)
 {
 	enum { STATFS_HAS_FLAGS = 0x20 };	/* since 2.6.36 */
 	struct statfs st;
 	unsigned long ms = 0;
 
-	if (fstatfs(fd, &st) < 0) {
-		char path[MOUNT_FD_PATH_SIZE];
-
-		/* O_PATH fds are refused before 3.12. */
-		if (statfs(mount_fd_path(fd, path), &st) < 0)
-			return listed_flags(fd);
-	}
-	if (!(st.f_flags & STATFS_HAS_FLAGS) || hidden("statfs-flags"))
-		return listed_flags(fd);
+	if (statfs(path, &st) < 0 || !(st.f_flags & STATFS_HAS_FLAGS) || hidden("statfs-flags"))
+		return listed_flags(path);
 	for (size_t i = 0; i < ARRAY_SIZE(flag_names); i++)
 		if ((unsigned long)st.f_flags & flag_names[i].st)
 			ms |= flag_names[i].ms;
@@ -222,10 +219,18 @@ int mount_reflag(int mount_fd, const char *path, unsigned long set, unsigned lon
 	if (call_missing(rc)) {
 		if (recursive)
 			return classic_reflag_tree(mount_fd, set, clear, err);
-		rc = classic_reflag(mount_fd_path(mount_fd, link), present_flags(mount_fd), set, clear);
+		(void)mount_fd_path(mount_fd, link);
+		rc = classic_reflag(link, present_flags(link), set, clear);
 	}
 	if (rc)
 		return err_sys(err, -rc, "change the flags of mount '%s'", path);
+	return 0;
+}
+
+static int propagate(const char *at, const char *path, unsigned long propagation, struct err *err)
+{
+	if (mount("none", at, NULL, propagation, NULL) < 0)
+		return err_sys(err, errno, "set the propagation of mount '%s'", path);
 	return 0;
 }
 
@@ -233,27 +238,86 @@ int mount_propagate(int mount_fd, const char *path, unsigned long propagation, s
 {
 	char link[MOUNT_FD_PATH_SIZE];
 
-	if (mount("none", mount_fd_path(mount_fd, link), NULL, propagation, NULL) < 0)
-		return err_sys(err, errno, "set the propagation of mount '%s'", path);
-	return 0;
+	return propagate(mount_fd_path(mount_fd, link), path, propagation, err);
 }
 
 /* ---- mounting ------------------------------------------------------------------------------------------------------------ */
 
-/* The fd of a place is of what lies below the new mount; its root must be opened by name. */
-static int open_mounted(const struct mount_place *place, int *ret_fd, struct err *err)
+/* The root of a new mount. */
+struct mounted {
+	int fd;		/* -1: a socket, FIFO or device, where opening it would really open it */
+	int parent;	/* then: the directory it is in; nobody can rename or replace a mount point */
+	char path[MOUNT_FD_PATH_SIZE + NAME_MAX + 1];	/* for calls that want a path */
+};
+
+static void mounted_clear(struct mounted *m)
 {
-	return path_open_in(place->root_fd, place->path, mount_path_flags(), 0, ret_fd, err);
+	if (m->fd >= 0)
+		close(m->fd);
+	if (m->parent >= 0)
+		close(m->parent);
+}
+DEFINE_AUTO_CLEAR(mounted_clear, struct mounted)
+
+#define MOUNTED_INIT ((struct mounted){.fd = -1, .parent = -1})
+
+/* A socket cannot be opened, a watchdog is started by it, a tape rewound: without O_PATH only files and directories are opened. */
+static int reach_mounted(const struct mount_place *place, struct mounted *m, struct err *err)
+{
+	auto_free char *real = NULL;
+	auto_free char *name = NULL;
+	char link[MOUNT_FD_PATH_SIZE];
+	struct stat st;
+	int rc = path_resolve_in(place->root_fd, place->path, &real, err);
+
+	if (!rc)
+		rc = path_parent_in(place->root_fd, real, false, &m->parent, &name, err);
+	if (rc)
+		return rc;
+	if (fstatat(m->parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_sys(err, errno, "look at mount '%s'", place->path);
+	(void)snprintf(m->path, sizeof(m->path), "%s/%s", mount_fd_path(m->parent, link), name);
+	if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
+		return 0;
+	m->fd = openat(m->parent, name, mount_path_flags() | O_NOFOLLOW | O_CLOEXEC);
+	if (m->fd < 0)
+		return err_sys(err, errno, "open mount '%s'", place->path);
+	(void)mount_fd_path(m->fd, m->path);
+	return 0;
 }
 
-static int finish(int mount_fd, const char *path, const struct mount_options *o, struct err *err)
+/* The fd of a place is of what lies below the new mount; its root must be found by name. */
+static int open_mounted(const struct mount_place *place, struct mounted *m, struct err *err)
+{
+	int rc;
+
+	if (!(mount_path_flags() & O_PATH) && *path_base(place->path))
+		return reach_mounted(place, m, err);
+	rc = path_open_in(place->root_fd, place->path, mount_path_flags(), 0, &m->fd, err);
+	if (!rc)
+		(void)mount_fd_path(m->fd, m->path);
+	return rc;
+}
+
+/* No mount is below one that is no directory. */
+static int reflag_mounted(const struct mounted *m, const char *path, const struct mount_options *o, struct err *err)
+{
+	int rc;
+
+	if (m->fd >= 0)
+		return mount_reflag(m->fd, path, o->rec_set, o->rec_clear, true, err);
+	rc = classic_reflag(m->path, present_flags(m->path), o->rec_set, o->rec_clear);
+	return rc ? err_sys(err, -rc, "change the flags of mount '%s'", path) : 0;
+}
+
+static int finish(const struct mounted *m, const char *path, const struct mount_options *o, struct err *err)
 {
 	int rc = 0;
 
 	if (o->rec_set || o->rec_clear)
-		rc = mount_reflag(mount_fd, path, o->rec_set, o->rec_clear, true, err);
+		rc = reflag_mounted(m, path, o, err);
 	if (!rc && o->propagation)
-		rc = mount_propagate(mount_fd, path, o->propagation, err);
+		rc = propagate(m->path, path, o->propagation, err);
 	return rc;
 }
 
@@ -261,27 +325,27 @@ int mount_new_at(const char *source, const struct mount_place *place, const char
 		 const struct mount_options *o, const char *data, int *ret_fd, struct err *err)
 {
 	unsigned long flags = (o->flags | o->rec_set) & ~o->rec_clear;
+	AUTO(mounted_clear) struct mounted m = MOUNTED_INIT;
 	char link[MOUNT_FD_PATH_SIZE];
-	auto_fd int fd = -1;
 	int rc;
 
 	if (mount(source, mount_fd_path(place->fd, link), fstype, flags, data) < 0)
 		return err_sys(err, errno, "mount '%s' (%s)", place->path, fstype);
 	if (!ret_fd && !o->propagation)
 		return 0;
-	rc = open_mounted(place, &fd, err);
+	rc = open_mounted(place, &m, err);
 	if (!rc && o->propagation)
-		rc = mount_propagate(fd, place->path, o->propagation, err);
+		rc = propagate(m.path, place->path, o->propagation, err);
 	if (rc)
 		return rc;
 	if (ret_fd)
-		*ret_fd = fd_take(&fd);
+		*ret_fd = fd_take(&m.fd);
 	return 0;
 }
 
 /* Clone the source's mount, change it, attach it: nobody ever sees it without its flags. */
 static int bind_detached(const char *source, const struct mount_place *place, const struct mount_options *o,
-			 int *ret_fd)
+			 struct mounted *m)
 {
 	auto_fd int fd = -1;
 	int rc;
@@ -298,49 +362,48 @@ static int bind_detached(const char *source, const struct mount_place *place, co
 	if (syscall(NR_MOVE_MOUNT, fd, "", place->fd, "",
 		    K_MOVE_MOUNT_F_EMPTY_PATH | K_MOVE_MOUNT_T_EMPTY_PATH) < 0)
 		return -errno;
-	*ret_fd = fd_take(&fd);
+	m->fd = fd_take(&fd);
+	(void)mount_fd_path(m->fd, m->path);
 	return 0;
 }
 
 static int bind_classic(const char *source, const struct mount_place *place, const struct mount_options *o,
-			int *ret_fd, struct err *err)
+			struct mounted *m, struct err *err)
 {
 	char link[MOUNT_FD_PATH_SIZE];
-	auto_fd int fd = -1;
 	int rc;
 
 	if (mount(source, mount_fd_path(place->fd, link), NULL, MS_BIND | (o->recursive ? MS_REC : 0), NULL) < 0)
 		return err_sys(err, errno, "bind mount '%s' on '%s'", source, place->path);
-	rc = open_mounted(place, &fd, err);
+	rc = open_mounted(place, m, err);
 	if (!rc && (o->flags || o->clear)) {
 		/* The first call takes no flags, on no kernel: they need a second one. */
-		rc = classic_reflag(mount_fd_path(fd, link), present_flags(fd), o->flags, o->clear);
+		rc = classic_reflag(m->path, present_flags(m->path), o->flags, o->clear);
 		if (rc)
 			err_sys(err, -rc, "change the flags of mount '%s'", place->path);
 	}
-	if (rc) {
-		(void)umount2(mount_fd_path(fd >= 0 ? fd : place->fd, link), MNT_DETACH); /* best effort */
-		return rc;
-	}
-	*ret_fd = fd_take(&fd);
-	return 0;
+	if (rc)
+		(void)umount2(*m->path ? m->path : mount_fd_path(place->fd, link), MNT_DETACH); /* best effort */
+	return rc;
 }
 
 int mount_bind_at(const char *source, const struct mount_place *place, const struct mount_options *o,
 		  int *ret_fd, struct err *err)
 {
-	auto_fd int fd = -1;
-	int rc = bind_detached(source, place, o, &fd);
+	AUTO(mounted_clear) struct mounted m = MOUNTED_INIT;
+	int rc = bind_detached(source, place, o, &m);
 
 	if (call_missing(rc))
-		rc = bind_classic(source, place, o, &fd, err);
+		rc = bind_classic(source, place, o, &m, err);
 	else if (rc)
 		err_sys(err, -rc, "bind mount '%s' on '%s'", source, place->path);
 	if (!rc)
-		rc = finish(fd, place->path, o, err);
+		rc = finish(&m, place->path, o, err);
 	if (rc)
 		return rc;
+	if (ret_fd && m.fd < 0)
+		return err_sys(err, ENOTDIR, "open mount '%s'", place->path);
 	if (ret_fd)
-		*ret_fd = fd_take(&fd);
+		*ret_fd = fd_take(&m.fd);
 	return 0;
 }

@@ -154,6 +154,23 @@ cgroups_are_shown() {
 	is 1 "$(run_sh 'cat /sys/fs/cgroup/memory/cgroup.procs' | head -n 1)"
 }
 
+binds_of_no_files_are_not_opened() {
+	needs socat
+	mkfifo "$T/fifo"
+	mknod "$T/device" c 240 99
+	socat UNIX-LISTEN:"$T/socket",fork EXEC:'echo served' &
+	server=$!
+	eventually 5 test -S "$T/socket"
+	mounts="{\"destination\":\"/fifo\",\"type\":\"bind\",\"source\":\"$T/fifo\",\"options\":[\"rbind\",\"ro\",\"rslave\"]},
+		{\"destination\":\"/device\",\"type\":\"bind\",\"source\":\"$T/device\",\"options\":[\"bind\",\"nosuid\"]},
+		{\"destination\":\"/tmp/socket\",\"type\":\"bind\",\"source\":\"$T/socket\",\"options\":[\"rbind\"]}"
+	got=0
+	is 'fifo character special file socket' "$(run_sh 'echo $(stat -c %F /fifo /device /tmp/socket)')" || got=1
+	kill $server
+	rm -f "$T/fifo" "$T/device" "$T/socket"
+	return $got
+}
+
 made_directories_ignore_the_umask() {
 	rm -rf "$bundle/rootfs/umask"
 	mounts='{"destination":"/umask/dir","type":"tmpfs","source":"tmpfs"}'
@@ -206,6 +223,7 @@ it 'masks with the real null device' masks_do_not_trust_the_image
 it 'makes devices' devices_are_there
 it 'denies devices that are not listed' devices_are_denied
 it 'works without pivot_root' works_without_pivot_root
+it 'binds what is neither file nor directory' binds_of_no_files_are_not_opened
 it 'shows the control groups' cgroups_are_shown
 it 'makes directories whatever the umask is' made_directories_ignore_the_umask
 it 'sets propagation' propagation_is_as_asked

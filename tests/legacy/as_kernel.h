@@ -142,6 +142,7 @@ struct verdict call_uname(const struct call *c);
 struct verdict call_seccomp(const struct call *c);
 struct verdict call_xattr(const struct call *c);
 struct verdict call_fallocate(const struct call *c);
+struct verdict call_statfs(const struct call *c);
 struct verdict call_prlimit(const struct call *c);
 struct verdict call_send(const struct call *c);
 struct verdict call_peer(const struct call *c);

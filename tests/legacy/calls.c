@@ -189,6 +189,30 @@ struct verdict call_xattr(const struct call *c)
 	return magic == MAGIC_TMPFS ? fail(EOPNOTSUPP) : go_on();
 }
 
+/* The flags of the mount came with 2.6.36. */
+struct verdict call_statfs(const struct call *c)
+{
+	char path[NAME_MAX_BYTES], full[NAME_MAX_BYTES + 64];
+	bool hides;
+	struct statfs st;
+
+	if (c->n.data.nr == SYS_fstatfs) {
+		(void)str_fmt(full, sizeof(full), "/proc/%u/fd/%d", c->n.pid, (int)c->n.data.args[0]);
+	} else {
+		if (!remote_string(c, c->n.data.args[0], path, sizeof(path)) || !*path)
+			return go_on();
+		hides = file_use(c, AT_FDCWD, path, false, 0).what == FAIL;
+		if (hides)
+			return fail(ENOENT);
+		if (!remote_path(c, AT_FDCWD, path, full, sizeof(full)))
+			return go_on();
+	}
+	if (statfs(full, &st) < 0)
+		return go_on();
+	st.f_flags = 0;
+	return remote_write(c, c->n.data.args[1], &st, sizeof(st)) ? give_back(0) : fail(EFAULT);
+}
+
 struct verdict call_fallocate(const struct call *c)
 {
 	struct statfs st;

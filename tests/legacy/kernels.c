@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/reboot.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -151,6 +152,12 @@ const struct rule rules[] = {
 	{ALL, SYS_waitid, SAY(EINVAL), {{EQ, 0, 3 /* P_PIDFD */}}},
 	{ALL, SYS_uname, ASK, {{NONE}}},
 	{TO_310, SYS_mount, ASK, {{NONE}}},
+	{OLD, SYS_statfs, ASK, {{NONE}}},
+	{OLD, SYS_fstatfs, ASK, {{NONE}}},
+	/* It reaches the host there, from a pid namespace too. Not this host, here. */
+	{OLD, SYS_reboot, SAY_OK, {{EQ, 2, LINUX_REBOOT_CMD_CAD_ON}}},
+	{OLD, SYS_reboot, SAY_OK, {{EQ, 2, LINUX_REBOOT_CMD_CAD_OFF}}},
+	{ALL, SYS_reboot, SAY(EPERM), {{EQ, 2, LINUX_REBOOT_CMD_RESTART2}}},
 
 	{OLD, SYS_socket, SAY(EAFNOSUPPORT), {{ABOVE, 0, 37}}},	/* AF_ALG, AF_VSOCK and later */
 	{VANILLA, SYS_setsockopt, SAY(ENOPROTOOPT), {{EQ, 1, SOL_SOCKET}, {EQ, 2, SO_REUSEPORT}}},

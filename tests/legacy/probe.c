@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/statfs.h>
 #include <sys/un.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
@@ -434,6 +435,31 @@ static const char *p_peer(void)
 	return cred.pid == pid ? "translated ok" : cred.pid == 1 ? "WRONG: its own" : "neither";
 }
 
+/* "Ctrl-Alt-Del as it is now": EINVAL where a pid namespace has a reboot of its own. */
+static const char *p_reboot(void)
+{
+	char state = '0';
+	int status, fd = open("/proc/sys/kernel/ctrl-alt-del", O_RDONLY | O_CLOEXEC);
+	long pid;
+
+	if (fd < 0 || read(fd, &state, 1) != 1)
+		return "no ctrl-alt-del";
+	pid = syscall(SYS_clone, (unsigned long)(CLONE_NEWPID | SIGCHLD), 0, 0, 0, 0);
+	if (pid == 0)
+		_exit(syscall(SYS_reboot, 0xfee1dead, 672274793, state == '1' ? 0x89abcdef : 0, NULL) < 0 ? errno : 0);
+	if (pid < 0 || waitpid((pid_t)pid, &status, 0) < 0)
+		return name_of(errno);
+	return WEXITSTATUS(status) == EINVAL ? "kept inside" : status ? "refused" : "reaches the host";
+}
+
+/* ST_VALID */
+static const char *p_statfs_flags(void)
+{
+	struct statfs st;
+
+	return statfs("/proc", &st) < 0 ? name_of(errno) : st.f_flags & 0x20 ? "present" : "absent";
+}
+
 static const struct {
 	const char *name;
 	const char *(*probe)(void);
@@ -467,7 +493,7 @@ static const struct {
 	{"mount cgroup2", p_cgroup2}, {"mount the pids controller", p_pids}, {"mount devpts newinstance", p_devpts},
 	{"mount mqueue", p_mqueue}, {"mount tmpfs mpol/huge", p_tmpfs_huge}, {"tmpfs xattr trusted.", p_tmpfs_xattr},
 	{"rmdir of another namespace's mount point", p_busy}, {"AF_VSOCK", p_vsock}, {"SO_REUSEPORT", p_reuseport},
-	{"TIOCGPTPEER", p_ptpeer}, {"SO_PEERCRED across pid ns (seen by parent)", p_peer},
+	{"statfs f_flags", p_statfs_flags}, {"reboot(CAD) in pid ns", p_reboot}, {"TIOCGPTPEER", p_ptpeer}, {"SO_PEERCRED across pid ns (seen by parent)", p_peer},
 };
 
 static void run(const char *name, const char *(*probe)(void))
