@@ -6,8 +6,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <linux/netlink.h>
 
 #include "compat/base/str.h"
+#include "compat/kernel/ns.h"
+#include "compat/kernel/ns_agent.h"
 #include "runtime/engine/check.h"
 #include "runtime/engine/internal.h"
 #include "runtime/oci/container.h"
@@ -113,6 +119,17 @@ static const char *or_null(const char *s)
 	return str_empty(s) ? NULL : s;
 }
 
+/* Where network namespaces cannot be joined, the container's agent hands a socket out. 0: not needed. */
+static int socket_inside(struct engine *e, struct container *c, pid_t pid, int *ret, struct err *err)
+{
+	auto_free char *root = xfmt("%s/oci", e->exec_root);
+	auto_free char *agent = oci_agent_path(root, c->id);
+
+	if (ns_join_fit(NS_NET).score > FIT_NO)
+		return 0;
+	return ns_socket(pid, agent, AF_NETLINK, SOCK_RAW, NETLINK_ROUTE, ret, err);
+}
+
 static int endpoint_attach(struct engine *e, struct container *c, pid_t pid, struct err *err)
 {
 	struct container_record *r = &c->rec;
@@ -121,12 +138,9 @@ static int endpoint_attach(struct engine *e, struct container *c, pid_t pid, str
 	struct strv none = {0};
 	struct strv *aliases = ask ? (struct strv *)&ask->aliases : &none;
 	struct net_endpoint ep = {0};
-	auto_free char *oci_root = xfmt("%s/oci", e->exec_root);
-	auto_free char *agent = oci_agent_path(oci_root, c->id);
 	struct net_request req = {
 		.container_id = c->id,
 		.pid = pid,
-		.agent = agent,
 		.network = r->host.network_mode,
 		.ip = ask && ask->ipam_config ? or_null(ask->ipam_config->ipv4_address) : NULL,
 		.ip6 = ask && ask->ipam_config ? or_null(ask->ipam_config->ipv6_address) : NULL,
@@ -146,7 +160,11 @@ static int endpoint_attach(struct engine *e, struct container *c, pid_t pid, str
 	req.port_count = ports.n;
 	req.exposed = open.v;
 	req.exposed_count = open.n;
-	rc = net_attach(e->net, &req, &ep, err);
+	rc = socket_inside(e, c, pid, &req.netlink_fd, err);
+	if (rc >= 0)
+		rc = net_attach(e->net, &req, &ep, err);
+	if (req.netlink_fd > 0)
+		close(req.netlink_fd);
 	strv_clear(&none);
 	if (rc < 0)
 		return rc;

@@ -86,7 +86,6 @@ struct net_request {
 	const char *container_id;	/* 64 hex digits */
 	pid_t pid;			/* whose network namespace; the process is blocked before its start */
 	int netlink_fd;			/* a NETLINK_ROUTE socket from in there, borrowed; 0: the namespace of @pid is joined for one */
-	const char *agent;		/* to get at it where setns does not work (ns_socket()); NULL: none */
 	const char *network;		/* name, id or id prefix; NULL or "default": the default bridge */
 	const char *ip, *ip6, *mac;	/* NULL: chosen */
 	const char *const *aliases;	/* NULL-terminated or NULL */

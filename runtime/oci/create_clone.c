@@ -22,6 +22,7 @@ int creation_namespaces(struct creation *x, struct err *err)
 
 	VEC_EACH(n, &x->spec->linux_.namespaces) {
 		int kind = ns_parse(n->type);
+		struct fit join;
 		int rc = 0;
 
 		if (!ns_exists(kind))
@@ -32,6 +33,10 @@ int creation_namespaces(struct creation *x, struct err *err)
 			continue;
 		}
 		rc = ns_set_add(&in->join, kind, n->path, err);
+		join = ns_join_fit(kind);
+		if ((rc || in->join.fds[kind] >= 0) && join.score == FIT_NO)
+			return err_set(err, ERR_UNSUPPORTED, "join-namespaces: %s namespace '%s': %s", n->type, n->path,
+				       join.reason);
 		if (rc)
 			return rc;
 	}
