@@ -41,7 +41,7 @@ static bool is_xattr_refusal(int code)
 	return code == ENOTSUP || code == EPERM || code == EACCES || code == ENODATA;
 }
 
-static int copy_xattrs(int src, int dst, const char *path, struct err *err)
+static int copy_xattrs(const struct tree_copy *options, int src, int dst, const char *path, struct err *err)
 {
 	char names[4096], small[1024];
 	ssize_t len = flistxattr(src, names, sizeof(names));
@@ -53,7 +53,11 @@ static int copy_xattrs(int src, int dst, const char *path, struct err *err)
 	for (char *name = names; name < names + len; name += strlen(name) + 1) {
 		auto_free char *large = NULL;
 		char *value = small;
-		ssize_t n = fgetxattr(src, name, small, sizeof(small));
+		ssize_t n;
+
+		if (options->no_whiteouts && str_starts(name, "trusted.overlay."))
+			continue;
+		n = fgetxattr(src, name, small, sizeof(small));
 
 		if (n < 0 && errno == ERANGE) {
 			value = large = xcalloc(1, 65536);
@@ -68,7 +72,7 @@ static int copy_xattrs(int src, int dst, const char *path, struct err *err)
 }
 
 /* Owner before mode: chown clears the setuid bits. Attributes after: chown drops file capabilities. */
-static int copy_attributes(int src, int dst, const struct stat *st, const char *path,
+static int copy_attributes(const struct tree_copy *options, int src, int dst, const struct stat *st, const char *path,
 			   struct err *err)
 {
 	struct timespec times[2] = {st->st_atim, st->st_mtim};
@@ -78,7 +82,7 @@ static int copy_attributes(int src, int dst, const struct stat *st, const char *
 		return err_sys(err, errno, "chown '%s'", path);
 	if (fchmod(dst, st->st_mode & 07777) < 0)
 		return err_sys(err, errno, "chmod '%s'", path);
-	rc = copy_xattrs(src, dst, path, err);
+	rc = copy_xattrs(options, src, dst, path, err);
 	if (rc < 0)
 		return rc;
 	if (futimens(dst, times) < 0)
@@ -184,7 +188,7 @@ static int copy_file(struct walk *w, int src_dir, int dst_dir, const char *name,
 		if (rc < 0)
 			return rc;
 	}
-	return copy_attributes(src, dst, &st, path, err);
+	return copy_attributes(w->options, src, dst, &st, path, err);
 }
 
 /* What has no fd that could be opened safely: links, devices, FIFOs. */
@@ -245,10 +249,15 @@ static int copy_entry(struct walk *w, int src_dir, int dst_dir, const char *name
 		return errno == ENOENT ? 0 : err_sys(err, errno, "stat '%s'", buf_cstr(&w->path));
 	if (S_ISSOCK(st.st_mode))
 		return 0;
+	if (w->options->no_whiteouts && S_ISCHR(st.st_mode) && !st.st_rdev)
+		return 0;
 
 	w->done.entries++;
 	if (S_ISDIR(st.st_mode))
 		return copy_subdir(w, src_dir, dst_dir, name, depth, err);
+	if (w->options->link)
+		return linkat(src_dir, name, dst_dir, name, 0) < 0 ?
+			       err_sys(err, errno, "link '%s'", buf_cstr(&w->path)) : 0;
 	if (S_ISREG(st.st_mode))
 		return copy_file(w, src_dir, dst_dir, name, err);
 	return copy_special(w, src_dir, dst_dir, name, &st, err);
@@ -292,7 +301,7 @@ static int copy_dir(struct walk *w, int src_owned, int dst, int depth, struct er
 	if (!skip && errno)
 		return err_sys(err, errno, "read directory '%s'", buf_cstr(&w->path));
 
-	return copy_attributes(dirfd(dir), dst, &st, buf_cstr(&w->path), err);
+	return copy_attributes(w->options, dirfd(dir), dst, &st, buf_cstr(&w->path), err);
 }
 
 int tree_copy(int src, int dst, const struct tree_copy *options, struct tree_copied *ret,

@@ -18,6 +18,8 @@
 struct tree_copy {
 	bool one_filesystem;	/* leave out what is mounted below; its mount point is copied empty */
 	bool no_reflink;	/* always copy the bytes */
+	bool link;		/* give files a second name instead of a copy; both on one file system */
+	bool no_whiteouts;	/* leave out overlayfs's own: character devices 0/0, attributes trusted.overlay.* */
 	const volatile bool *cancel;/* may be set by another thread: ECANCELED. NULL: never */
 };
 

@@ -15,7 +15,7 @@
 #include "compat/kernel/ns_agent.h"
 #include "compat/kernel/place.h"
 
-enum { BACKENDS_MAX = 4 };
+enum { BACKENDS_MAX = 8 };	/* one more than any has: the end */
 
 /* How a backend is kept from being used when compat.xml forces one behind it: by hiding a feature, or as follows. */
 enum {
@@ -149,7 +149,17 @@ static const struct {
 	[CAPABILITY_LAYERED_ROOT] = {
 		"layered-root", "root file systems on top of shared image layers",
 		{PLACE("overlay", place_overlay_fit, ""),
+		 PLACE("aufs", place_aufs_fit, ""),
 		 PLACE("btrfs", place_btrfs_fit, "containers do not share the page cache of their image"),
+		 PLACE("devmapper-thin", place_dm_thin_fit,
+		       "containers do not share the page cache of their image; each has a file system of fixed size "
+		       "(dm.basesize); full pools fail the writes of all"),
+		 PLACE("devmapper-snapshot", place_dm_snapshot_fit,
+		       "an image is kept twice, and its first container waits while it is copied; each has a file system of "
+		       "fixed size (dm.basesize); a full disk stops a container until it is restarted"),
+		 PLACE("fuse", place_fuse_fit,
+		       "every access to a file goes through a process: slower, and memory for it; with unionfs-fuse no "
+		       "extended attributes (file capabilities)"),
 		 PLACE("copy", place_copy_fit,
 		       "every container is a full copy of its image: slower to create, more disk, no shared "
 		       "page cache")},

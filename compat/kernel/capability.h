@@ -18,7 +18,7 @@ enum capability {
 	CAPABILITY_EXIT_STATUS,		/* subreaper, direct-parent */
 	CAPABILITY_JOIN_NAMESPACES,	/* setns, agent */
 	CAPABILITY_SWITCH_ROOT,		/* pivot_root, move, chroot */
-	CAPABILITY_LAYERED_ROOT,	/* overlay, btrfs, copy: storage drivers' names */
+	CAPABILITY_LAYERED_ROOT,	/* overlay to copy: storage drivers' names */
 	CAPABILITY_DISK_QUOTA,
 	CAPABILITY_PROC_VIEW,
 	CAPABILITY_CPU_LIMIT,

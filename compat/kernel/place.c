@@ -181,6 +181,66 @@ struct fit place_btrfs_fit(const char *home)
 	return fit(FIT_GOOD, "home on btrfs: a snapshot for each container");
 }
 
+/* The daemon tries it where it may be chosen; here the kernel's word is enough. */
+struct fit place_aufs_fit(const char *home)
+{
+	char fstype[32];
+
+	if (!feature_works(FEATURE_AUFS))
+		return fit(FIT_NO, "%s", feature_reason(FEATURE_AUFS));
+	place_fstype(home, fstype);
+	if (strpbrk(home, ":,="))
+		return fit(FIT_NO, "the home's path has a character that aufs takes for its own");
+	return fit(FIT_GOOD + 20, "home on %s", fstype);
+}
+
+/* In the directories that hold such programs, whatever PATH is. NULL: not there. */
+static const char *find_in(const char *const *dirs, const char *program, char path[64])
+{
+	for (; *dirs; dirs++)
+		if (str_fmt(path, 64, "%s/%s", *dirs, program) == 0 && access(path, X_OK) == 0)
+			return path;
+	return NULL;
+}
+
+static struct fit dm_fit(enum feature target, int score, const char *about)
+{
+	static const char *const dirs[] = {"/sbin", "/usr/sbin", "/usr/local/sbin", "/bin", "/usr/bin", NULL};
+	char path[64];
+
+	if (!feature_works(target))
+		return fit(FIT_NO, "%s", feature_reason(target));
+	if (!find_in(dirs, "mke2fs", path))
+		return fit(FIT_NO, "mke2fs is not installed: install the package e2fsprogs");
+	return fit(score, "%s", about);
+}
+
+struct fit place_dm_thin_fit(const char *home)
+{
+	return dm_fit(FEATURE_DM_THIN, FIT_GOOD - 5, "a thin snapshot for each container");
+}
+
+struct fit place_dm_snapshot_fit(const char *home)
+{
+	return dm_fit(FEATURE_DM_SNAPSHOT, FIT_GOOD - 10, "a snapshot of the image's file system for each container");
+}
+
+struct fit place_fuse_fit(const char *home)
+{
+	static const char *const dirs[] = {"/usr/bin", "/usr/local/bin", "/bin", NULL};
+	static const char *const programs[] = {"fuse-overlayfs", "unionfs-fuse", "unionfs"};
+	char path[64];
+
+	if (!feature_works(FEATURE_FUSE))
+		return fit(FIT_NO, "%s", feature_reason(FEATURE_FUSE));
+	if (strpbrk(home, ":,=\\"))
+		return fit(FIT_NO, "the home's path has a character that these programs take for their own");
+	for (size_t i = 0; i < ARRAY_SIZE(programs); i++)
+		if (find_in(dirs, programs[i], path))
+			return fit(i == 0 ? FIT_FALLBACK + 20 : FIT_FALLBACK + 15, "%s", path);
+	return fit(FIT_NO, "neither fuse-overlayfs nor unionfs-fuse is installed");
+}
+
 static bool clone_a_file(struct answer *a, const char *dir)
 {
 	auto_free char *from = xfmt("%s/from", dir);

@@ -14,7 +14,11 @@ void place_fstype(const char *path, char ret[32]);
  * home does not exist yet, by the kind of file system that it will be on.
  */
 struct fit place_overlay_fit(const char *home);
+struct fit place_aufs_fit(const char *home);
 struct fit place_btrfs_fit(const char *home);
+struct fit place_dm_thin_fit(const char *home);
+struct fit place_dm_snapshot_fit(const char *home);
+struct fit place_fuse_fit(const char *home);
 struct fit place_copy_fit(const char *home);
 
 #endif

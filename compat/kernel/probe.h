@@ -46,7 +46,7 @@ probe_fn probe_openat2, probe_o_path, probe_at_empty_path, probe_o_tmpfile, prob
 	probe_renameat2, probe_copy_file_range, probe_getrandom;
 
 /* probe_mount.c: in a directory of a tmpfs of their own */
-probe_fn probe_ns_bind, probe_pivot_root, probe_ms_move, probe_overlay, probe_new_mount_api,
+probe_fn probe_ns_bind, probe_pivot_root, probe_ms_move, probe_overlay, probe_aufs, probe_new_mount_api,
 	probe_mount_setattr, probe_statfs_flags, probe_devpts_newinstance, probe_tmpfs_xattr, probe_fuse;
 /* Own mount namespace, private, a fresh tmpfs as the current directory. */
 bool probe_mount_prepare(struct answer *a);

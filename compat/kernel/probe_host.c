@@ -4,13 +4,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/dm-ioctl.h>
 #include <netinet/in.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -19,6 +17,7 @@
 #include "compat/base/buf.h"
 #include "compat/base/fd.h"
 #include "compat/base/str.h"
+#include "compat/kernel/dm.h"
 #include "compat/kernel/probe.h"
 
 /* ---- file systems ---- */
@@ -47,64 +46,39 @@ bool probe_btrfs(struct answer *a)
 
 /* ---- block devices ---- */
 
-static int dm_open(void)
-{
-	return open("/dev/mapper/control", O_RDWR | O_CLOEXEC);
-}
-
-static void dm_init(struct dm_ioctl *dm, size_t size)
-{
-	memset(dm, 0, size);
-	dm->version[0] = DM_VERSION_MAJOR;
-	dm->data_size = (unsigned int)size;
-	dm->data_start = sizeof(*dm);
-}
-
+/* A node of the control device, where one is needed, is made in the probes' own tmpfs. */
 bool probe_device_mapper(struct answer *a)
 {
-	auto_fd int fd = dm_open();
-	struct dm_ioctl dm;
+	struct err why = ERR_INIT;
+	auto_fd int fd = -1;
+	char version[32];
 
-	if (fd < 0)
-		return probe_failed(a, "open '/dev/mapper/control'");
-	dm_init(&dm, sizeof(dm));
-	if (ioctl(fd, DM_VERSION, &dm) < 0)
-		return probe_failed(a, "DM_VERSION");
-	return probe_yes(a, "driver version %u.%u.%u", dm.version[0], dm.version[1], dm.version[2]);
+	if (dm_open(".", &fd, &why) < 0 || dm_version(fd, version, &why) < 0)
+		return probe_no(a, "%s", why.msg);
+	return probe_yes(a, "driver version %s", version);
 }
 
-static bool dm_has_target(struct answer *a, const char *target)
+static bool has_target(struct answer *a, const char *target)
 {
-	union {
-		struct dm_ioctl dm;
-		char bytes[16384];
-	} u;
-	auto_fd int fd = dm_open();
-	const struct dm_target_versions *t;
-	size_t at;
+	struct err why = ERR_INIT;
+	auto_fd int fd = -1;
+	char version[32];
 
-	dm_init(&u.dm, sizeof(u));
-	if (fd < 0 || ioctl(fd, DM_LIST_VERSIONS, &u.dm) < 0)
-		return probe_failed(a, "DM_LIST_VERSIONS");
-	for (at = u.dm.data_start; at + sizeof(*t) <= u.dm.data_size; at += t->next) {
-		t = (const void *)(u.bytes + at);
-		if (strcmp(t->name, target) == 0)
-			return probe_yes(a, "target %s version %u.%u.%u", target, t->version[0],
-					 t->version[1], t->version[2]);
-		if (!t->next)
-			break;
-	}
-	return probe_no(a, "no target '%s'; perhaps its module is not loaded", target);
+	if (dm_open(".", &fd, &why) < 0)
+		return probe_no(a, "%s", why.msg);
+	if (!dm_has_target(fd, target, version))
+		return probe_no(a, "device-mapper has no target '%s'", target);
+	return probe_yes(a, "target %s version %s", target, version);
 }
 
 bool probe_dm_thin(struct answer *a)
 {
-	return dm_has_target(a, "thin-pool");
+	return has_target(a, "thin-pool");
 }
 
 bool probe_dm_snapshot(struct answer *a)
 {
-	return dm_has_target(a, "snapshot");
+	return has_target(a, "snapshot");
 }
 
 bool probe_loop_control(struct answer *a)

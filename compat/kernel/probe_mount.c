@@ -141,6 +141,26 @@ bool probe_overlay(struct answer *a)
 	return works;
 }
 
+/* A tmpfs has no place for aufs's inode numbers, so none are asked for. */
+bool probe_aufs(struct answer *a)
+{
+	static const char *const dirs[] = {"au-lower", "au-lower/below", "au-upper", "au-merged", NULL};
+	bool works;
+
+	if (!make_dirs(a, dirs))
+		return false;
+	if (mount("none", "au-merged", "aufs", 0, "noxino,br:au-upper=rw:au-lower=ro+wh") < 0)
+		return probe_failed(a, "mount -t aufs");
+	if (rmdir("au-merged/below") < 0)
+		works = probe_failed(a, "rmdir on aufs");
+	else if (access("au-upper/.wh.below", F_OK) < 0)
+		works = probe_no(a, "no whiteout in the upper directory");
+	else
+		works = probe_yes(a, "mounts and whiteouts work");
+	unmount("au-merged");
+	return works;
+}
+
 bool probe_new_mount_api(struct answer *a)
 {
 	enum { TREE_CLONE = 1, FROM_EMPTY_PATH = 4 };

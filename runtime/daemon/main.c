@@ -80,6 +80,7 @@ static int open_engine(const struct daemon_options *o, struct engine **ret, stru
 		.log_driver = o->log_driver,
 		.log_opts = &o->log_opts,
 		.snapshotter = o->snapshotter,
+		.storage_opts = &o->storage_opts,
 		.default_registry = o->default_registry,
 		.default_registry_namespace = o->default_registry_namespace,
 		.image_proxy = o->image_proxy,

@@ -29,6 +29,7 @@ struct daemon_options {
 	/* containers */
 	char *cgroup_parent, *default_runtime, *log_driver, *snapshotter;
 	struct strv log_opts;		/* "key=value" */
+	struct strv storage_opts;	/* "key=value" */
 	struct strv runtimes;		/* "name=path" */
 	/* images */
 	char *default_registry, *default_registry_namespace, *image_proxy;

@@ -154,14 +154,25 @@ static int open_volumes(struct engine *e, struct err *err)
 	return volume_store_open(dir, &e->volumes, err);
 }
 
+static void warn_of_storage(void *arg, const char *message)
+{
+	engine_warn(arg, "%s", message);
+}
+
 static int open_storage(struct engine *e, struct err *err)
 {
-	const char *driver = e->options.snapshotter;
+	struct storage_options options = {
+		.home = e->home,
+		.driver = e->options.snapshotter,
+		.options = e->options.storage_opts,
+		.warn = warn_of_storage,
+		.warn_arg = e,
+	};
 
 	/* compat.xml may force it too; what is named at the start of the daemon wins. */
-	if (str_empty(driver))
-		driver = capability_forced(CAPABILITY_LAYERED_ROOT);
-	return storage_open(e->home, driver, &e->storage, err);
+	if (str_empty(options.driver))
+		options.driver = capability_forced(CAPABILITY_LAYERED_ROOT);
+	return storage_open(&options, &e->storage, err);
 }
 
 static int boot_id(struct engine *e, struct err *err)
@@ -237,6 +248,8 @@ void engine_close(struct engine *e)
 	if (!e)
 		return;
 	atomic_store(&e->stopping, true);
+	if (e->storage)
+		storage_shutdown(e->storage);
 	if (e->home_lock >= 0)
 		close(fd_take(&e->home_lock));
 }

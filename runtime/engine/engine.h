@@ -42,7 +42,8 @@ struct engine_options {
 	const struct strv *runtimes;		/* "name=path" */
 	const char *log_driver;
 	const struct strv *log_opts;		/* "key=value" */
-	const char *snapshotter;		/* NULL: the best that works */
+	const char *snapshotter;		/* storage driver; NULL: the best that works */
+	const struct strv *storage_opts;	/* "key=value", for that driver */
 	const char *default_registry, *default_registry_namespace, *image_proxy;
 	const struct strv *insecure_registries;
 	const char *bridge_name, *bip, *fixed_cidr, *default_gateway, *fixed_cidr6, *default_gateway6;

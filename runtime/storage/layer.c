@@ -316,8 +316,10 @@ int storage_layer_commit(struct storage *s, struct layer_writer *w, const char *
 		pthread_mutex_unlock(&s->lock);
 		rc = write_record(s, w, layer, err);
 	}
-	if (rc == 0)
+	if (rc == 0) {
+		close(fd_take(&w->fd));	/* a driver may have to unmount it */
 		rc = s->driver->layer_settle(s, w->dirfd, layer, err);
+	}
 	if (rc == 0) {
 		pthread_mutex_lock(&s->lock);
 		rc = place(s, w, layer, err);
@@ -341,6 +343,8 @@ void storage_layer_abort(struct storage *s, struct layer_writer *w)
 {
 	if (!w)
 		return;
+	if (w->fd >= 0)
+		close(fd_take(&w->fd));
 	if (w->tmp)
 		storage_tmp_discard(s, w->tmp);
 	writer_free(s, w);

@@ -60,13 +60,6 @@ static int overlay_mount(const char *cwd, const char *target, const char *option
 	return m.error;
 }
 
-static void overlay_umount(const char *target)
-{
-	/* A container's dead namespaces may hold it for a moment: then it goes when they do. */
-	if (umount2(target, 0) < 0 && errno == EBUSY)
-		(void)umount2(target, MNT_DETACH);
-}
-
 /* ---- probe ---- */
 
 static const char *const probe_dirs[] = {"one", "one/dir", "two", "upper", "work", "merged"};
@@ -121,7 +114,7 @@ static struct fit probe_here(const char *dir)
 		return fit(FIT_NO, "cannot be mounted on %s: %s", storage_fs_name(dir), strerror(errno));
 	}
 	problem = try_merged();
-	overlay_umount("merged");
+	(void)storage_unmount(".", "merged", NULL);	/* nobody else knows of it */
 	if (problem)
 		return fit(FIT_NO, "on %s: %s", storage_fs_name(dir), problem);
 	return fit(FIT_NATIVE, "overlayfs on %s", storage_fs_name(dir));
@@ -160,87 +153,28 @@ static struct fit overlay_probe(const char *dir)
 
 /* ---- layers ---- */
 
-static int overlay_layer_fill(struct storage *s, int dirfd, const struct layer *parent, struct err *err)
-{
-	if (mkdirat(dirfd, FS_DIR, 0755) < 0)
-		return err_sys(err, errno, "create directory of a layer");
-	return 0;
-}
-
 static int overlay_layer_settle(struct storage *s, int dirfd, struct layer *layer, struct err *err)
 {
-	auto_free char *link = xfmt("l/%" PRIu64, layer->link);
-	auto_free char *target = xfmt("../layers/%s/" FS_DIR, layer->hex);
-
-	if (mkdirat(s->dirfd, "l", 0700) < 0 && errno != EEXIST)
-		return err_sys(err, errno, "create directory '%s/l'", s->dir);
-	/* One of a layer that was never finished, or is gone. */
-	if (unlinkat(s->dirfd, link, 0) < 0 && errno != ENOENT)
-		return err_sys(err, errno, "remove '%s/%s'", s->dir, link);
-	if (symlinkat(target, s->dirfd, link) < 0)
-		return err_sys(err, errno, "link '%s/%s'", s->dir, link);
-	return 0;
+	return storage_own_layer_link(s, layer, err);
 }
 
 static int overlay_discard(struct storage *s, int dirfd, const char *name, struct err *err)
 {
-	auto_free char *merged = xfmt("%s/tmp/%s/merged", s->dir, name);
+	auto_free char *dir = xfmt("%s/tmp/%s", s->dir, name);
 
 	/* Nothing is mounted there, unless a probe or a removal was killed. */
-	overlay_umount(merged);
+	(void)storage_unmount(dir, "merged", NULL);
 	return path_remove_tree_at(dirfd, name, err);
 }
 
 /* ---- root file systems ---- */
-
-static int overlay_rootfs_fill(struct storage *s, int dirfd, const struct layer *top, struct err *err)
-{
-	static const char *const dirs[] = {"upper", "work", "merged"};
-	auto_free char *path = NULL;
-	auto_fd int lower = -1;
-	auto_fd int upper = -1;
-
-	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
-		if (mkdirat(dirfd, dirs[i], i == 0 ? 0755 : 0700) < 0)
-			return err_sys(err, errno, "create directory '%s'", dirs[i]);
-	}
-	if (!top)
-		return mkdirat(dirfd, "empty", 0755) < 0 ?
-			       err_sys(err, errno, "create directory 'empty'") : 0;
-	/* The merged root looks like the upper one. */
-	path = xfmt("layers/%s/" FS_DIR, top->hex);
-	lower = openat(s->dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (lower < 0)
-		return err_sys(err, errno, "open layer '%s/%s'", s->dir, path);
-	upper = openat(dirfd, "upper", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (upper < 0)
-		return err_sys(err, errno, "open directory 'upper'");
-	return storage_copy_root(lower, upper, err);
-}
-
-static bool is_mounted(const char *dir, const char *merged)
-{
-	struct stat a, b;
-
-	return stat(dir, &a) == 0 && stat(merged, &b) == 0 && a.st_dev != b.st_dev;
-}
 
 /* With @base "" the names are relative to the driver's directory. */
 static int build_options(struct storage *s, const struct rootfs *r, const char *base, const char *label,
 			 struct buf *out, struct err *err)
 {
 	buf_str(out, "lowerdir=");
-	pthread_mutex_lock(&s->lock);
-	STRV_EACH(hex, &r->below) {
-		for (size_t i = 0; i < s->layers.n; i++) {
-			if (strcmp(s->layers.v[i]->hex, *hex) == 0) {
-				buf_fmt(out, "%s%sl/%" PRIu64, hex == r->below.v ? "" : ":", base,
-					s->layers.v[i]->link);
-				break;
-			}
-		}
-	}
-	pthread_mutex_unlock(&s->lock);
+	storage_own_layer_names(s, r, base, "", ':', out);
 	if (!r->below.n)
 		buf_fmt(out, "%srootfs/%s/empty", base, r->id);
 	buf_fmt(out, ",upperdir=%srootfs/%s/upper,workdir=%srootfs/%s/work", base, r->id, base, r->id);
@@ -262,7 +196,7 @@ static int overlay_rootfs_mount(struct storage *s, const struct rootfs *r, const
 	if (r->below.n > LOWER_MAX)
 		return err_set(err, ERR_TOO_LARGE, "overlayfs merges %d layers at most, the image has %zu",
 			       LOWER_MAX, r->below.n);
-	if (is_mounted(r->path, merged)) {
+	if (storage_is_mounted(r->path, "merged")) {
 		*ret_path = take(merged);
 		return 0;
 	}
@@ -286,41 +220,7 @@ static int overlay_rootfs_mount(struct storage *s, const struct rootfs *r, const
 
 static int overlay_rootfs_umount(struct storage *s, const struct rootfs *r, struct err *err)
 {
-	auto_free char *merged = path_join(r->path, "merged");
-
-	if (!is_mounted(r->path, merged))
-		return 0;
-	overlay_umount(merged);
-	if (is_mounted(r->path, merged))
-		return err_sys(err, EBUSY, "unmount '%s'", merged);
-	return 0;
-}
-
-static int overlay_rootfs_usage(struct storage *s, const struct rootfs *r, uint64_t *ret_bytes,
-				uint64_t *ret_inodes, struct err *err)
-{
-	auto_free char *path = path_join(r->path, "upper");
-	auto_fd int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd < 0)
-		return err_sys(err, errno, "open '%s'", path);
-	return tree_usage(fd, ret_bytes, ret_inodes, err);
-}
-
-static void overlay_rootfs_info(struct storage *s, const struct rootfs *r, struct strmap *ret)
-{
-	static const char *const names[][2] = {
-		{"UpperDir", "upper"}, {"WorkDir", "work"}, {"MergedDir", "merged"}};
-	AUTO(buf_clear) struct buf lower = BUF_INIT;
-
-	STRV_EACH(hex, &r->below)
-		buf_fmt(&lower, "%s%s/layers/%s/" FS_DIR, lower.len ? ":" : "", s->dir, *hex);
-	strmap_set(ret, "LowerDir", buf_cstr(&lower));
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		auto_free char *path = path_join(r->path, names[i][1]);
-
-		strmap_set(ret, names[i][0], path);
-	}
+	return storage_unmount(r->path, "merged", err);
 }
 
 const struct storage_driver storage_overlay = {
@@ -328,12 +228,16 @@ const struct storage_driver storage_overlay = {
 	.layers_are_independent = true,
 	.whiteouts = LAYER_WHITEOUTS_OVERLAY,
 	.probe = overlay_probe,
-	.layer_fill = overlay_layer_fill,
+	.open = storage_plain_open,
+	.close = storage_plain_close,
+	.tick = storage_plain_tick,
+	.status = storage_plain_status,
+	.layer_fill = storage_own_layer_fill,
 	.layer_settle = overlay_layer_settle,
 	.discard = overlay_discard,
-	.rootfs_fill = overlay_rootfs_fill,
+	.rootfs_fill = storage_union_fill,
 	.rootfs_mount = overlay_rootfs_mount,
 	.rootfs_umount = overlay_rootfs_umount,
-	.rootfs_usage = overlay_rootfs_usage,
-	.rootfs_info = overlay_rootfs_info,
+	.rootfs_usage = storage_union_usage,
+	.rootfs_info = storage_union_info,
 };

@@ -1,5 +1,5 @@
 /*
- * plain - what drivers share: root file systems that are plain directories, and names of file systems
+ * plain - what drivers share: hooks that do nothing, root file systems that are plain directories, and names of file systems
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +12,26 @@
 #include "compat/base/str.h"
 #include "compat/base/tree.h"
 #include "runtime/storage/driver.h"
+
+int storage_plain_open(struct storage *s, const struct strv *options, struct err *err)
+{
+	if (options && options->n)
+		return err_set(err, ERR_INVALID, "storage option '%s': storage driver '%s' has no options", options->v[0],
+			       s->driver->name);
+	return 0;
+}
+
+void storage_plain_close(struct storage *s, bool last)
+{
+}
+
+void storage_plain_tick(struct storage *s)
+{
+}
+
+void storage_plain_status(struct storage *s, struct strmap *ret)
+{
+}
 
 int storage_plain_mount(struct storage *s, const struct rootfs *r, const char *label, char **ret_path,
 			struct err *err)

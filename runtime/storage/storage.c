@@ -5,8 +5,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "compat/base/fd.h"
@@ -15,13 +18,30 @@
 #include "runtime/storage/internal.h"
 
 /* Best first. */
-static const struct storage_driver *const drivers[] = {&storage_overlay, &storage_btrfs, &storage_copy};
+static const struct storage_driver *const drivers[] = {
+	&storage_overlay, &storage_aufs, &storage_btrfs, &storage_dm_thin, &storage_dm_snapshot, &storage_fuse, &storage_copy};
 
 static const char *const aliases[][2] = {
 	{"overlayfs", "overlay"}, {"overlay2", "overlay"}, {"vfs", "copy"}, {"native", "copy"}};
 
-static const char *driver_name(const char *name)
+/* The modes of a driver that is named without one; the better comes first. */
+static const char *const modes[] = {"devmapper-thin", "devmapper-snapshot"};
+
+static const char *best_mode(const struct fit *rows, size_t n)
 {
+	for (size_t m = 0; m < ARRAY_SIZE(modes); m++) {
+		for (size_t i = 0; i < n; i++) {
+			if (strcmp(rows[i].name, modes[m]) == 0 && rows[i].score > FIT_NO)
+				return modes[m];
+		}
+	}
+	return modes[ARRAY_SIZE(modes) - 1];	/* its reason is told */
+}
+
+static const char *driver_name(const char *name, const struct fit *rows, size_t n)
+{
+	if (str_eq(name, "devmapper") || str_eq(name, "devicemapper"))
+		return best_mode(rows, n);
 	for (size_t i = 0; name && i < ARRAY_SIZE(aliases); i++) {
 		if (strcmp(name, aliases[i][0]) == 0)
 			return aliases[i][1];
@@ -50,6 +70,25 @@ size_t storage_fits(const char *home, struct fit *rows, size_t max)
 	for (; n < ARRAY_SIZE(drivers) && n < max; n++)
 		rows[n] = probe_in(home, drivers[n]);
 	return n;
+}
+
+/* Only what may be chosen is tried: a probe of device-mapper makes devices, which others on the host may notice. */
+static size_t probe_wanted(const char *home, const char *wanted, struct fit rows[ARRAY_SIZE(drivers)])
+{
+	bool any = str_empty(wanted);
+	bool a_mode = str_eq(wanted, "devmapper") || str_eq(wanted, "devicemapper");
+
+	wanted = driver_name(wanted, NULL, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(drivers); i++) {
+		bool is_mode = drivers[i] == &storage_dm_thin || drivers[i] == &storage_dm_snapshot;
+
+		rows[i] = fit(FIT_NO, "not tried");
+		rows[i].name = drivers[i]->name;
+		if (any || (a_mode && is_mode) || str_eq(wanted, drivers[i]->name))
+			rows[i] = probe_in(home, drivers[i]);
+		any = any && rows[i].score < FIT_NATIVE;	/* nothing that comes later is better */
+	}
+	return ARRAY_SIZE(drivers);
 }
 
 int storage_hex(const char *chain_id, const char **ret, struct err *err)
@@ -154,46 +193,148 @@ static int open_dirs(struct storage *s, struct err *err)
 	return 0;
 }
 
-int storage_open(const char *home, const char *driver, struct storage **ret, struct err *err)
+/* ---- the driver's clock ---- */
+
+struct storage_clock {
+	struct storage *storage;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t stop_cond;
+	bool stop;
+};
+
+static void *clock_thread(void *arg)
 {
-	AUTO(storage_close) struct storage *s = NULL;
-	struct fit rows[ARRAY_SIZE(drivers)];
-	auto_free char *clean = realpath(home, NULL);
-	size_t n;
+	struct storage_clock *c = arg;
+	struct storage *s = c->storage;
+	bool stop = false;
+
+	while (!stop) {
+		struct timespec until;
+
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_sec++;
+		pthread_mutex_lock(&c->lock);
+		if (!c->stop)
+			(void)pthread_cond_timedwait(&c->stop_cond, &c->lock, &until);	/* also when the clock is set */
+		stop = c->stop;
+		pthread_mutex_unlock(&c->lock);
+		if (!stop)
+			s->driver->tick(s);
+	}
+	return NULL;
+}
+
+static int clock_start(struct storage *s, struct err *err)
+{
 	int rc;
 
-	if (!clean)
-		return err_sys(err, errno, "open home '%s'", home);
-	n = storage_fits(clean, rows, ARRAY_SIZE(rows));
-	rc = fit_best(rows, n, driver_name(driver), "storage driver", err);
-	if (rc < 0)
-		return rc;
-	s = xcalloc(1, sizeof(*s));
-	s->dirfd = s->lock_fd = -1;
-	s->next_link = 1;
-	pthread_mutex_init(&s->lock, NULL);
-	pthread_mutex_init(&s->sync_lock, NULL);
-	s->driver = drivers[rc];
-	s->dir = path_join(clean, s->driver->name);
-	rc = proc_boot_id(s->boot_id, err);
+	if (s->driver->tick == storage_plain_tick)
+		return 0;
+	s->clock = xcalloc(1, sizeof(*s->clock));
+	s->clock->storage = s;
+	pthread_mutex_init(&s->clock->lock, NULL);
+	pthread_cond_init(&s->clock->stop_cond, NULL);
+	rc = pthread_create(&s->clock->thread, NULL, clock_thread, s->clock);
+	if (rc == 0)
+		return 0;
+	free(take(s->clock));
+	return err_sys(err, rc, "start a thread");
+}
+
+static void clock_stop(struct storage *s)
+{
+	struct storage_clock *c = take(s->clock);
+
+	if (!c)
+		return;
+	pthread_mutex_lock(&c->lock);
+	c->stop = true;
+	pthread_cond_signal(&c->stop_cond);
+	pthread_mutex_unlock(&c->lock);
+	pthread_join(c->thread, NULL);
+	pthread_cond_destroy(&c->stop_cond);
+	pthread_mutex_destroy(&c->lock);
+	free(c);
+}
+
+void storage_warn(struct storage *s, const char *fmt, ...)
+{
+	auto_free char *text = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) < 0)
+		text = NULL;
+	va_end(ap);
+	if (text && s->warn)
+		s->warn(s->warn_arg, text);
+}
+
+/* ---- open and close ---- */
+
+static int open_driver(struct storage *s, const struct storage_options *o, struct err *err)
+{
+	int rc = proc_boot_id(s->boot_id, err);
+
 	if (rc == 0)
 		rc = open_dirs(s, err);
+	if (rc == 0) {
+		s->is_open = true;
+		rc = s->driver->open(s, o->options, err);
+	}
 	if (rc == 0)
 		rc = empty_tmp(s, err);
 	if (rc == 0)
 		rc = layers_load(s, err);
 	if (rc == 0)
 		rc = rootfs_load(s, err);
+	return rc == 0 ? clock_start(s, err) : rc;
+}
+
+int storage_open(const struct storage_options *o, struct storage **ret, struct err *err)
+{
+	AUTO(storage_close) struct storage *s = NULL;
+	struct fit rows[ARRAY_SIZE(drivers)];
+	auto_free char *clean = realpath(o->home, NULL);
+	size_t n;
+	int rc;
+
+	if (!clean)
+		return err_sys(err, errno, "open home '%s'", o->home);
+	n = probe_wanted(clean, o->driver, rows);
+	rc = fit_best(rows, n, driver_name(o->driver, rows, n), "storage driver", err);
+	if (rc < 0)
+		return rc;
+	s = xcalloc(1, sizeof(*s));
+	s->dirfd = s->lock_fd = -1;
+	s->next_link = 1;
+	s->warn = o->warn;
+	s->warn_arg = o->warn_arg;
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_mutex_init(&s->sync_lock, NULL);
+	s->driver = drivers[rc];
+	s->dir = path_join(clean, s->driver->name);
+	rc = open_driver(s, o, err);
 	if (rc < 0)
 		return err_wrap(err, rc, "open storage");
 	*ret = take(s);
 	return 0;
 }
 
+void storage_shutdown(struct storage *s)
+{
+	clock_stop(s);
+	s->driver->close(s, false);
+}
+
 void storage_close(struct storage *s)
 {
 	if (!s)
 		return;
+	clock_stop(s);
+	if (s->is_open)
+		s->driver->close(s, true);
 	VEC_EACH(l, &s->layers)
 		layer_free(*l);
 	VEC_FREE(&s->layers);
@@ -228,4 +369,5 @@ void storage_status(struct storage *s, struct strmap *ret)
 	strmap_set(ret, "Backing Filesystem", storage_fs_name(s->dir));
 	strmap_set(ret, "Root Dir", s->dir);
 	strmap_set(ret, "Layers", layers);
+	s->driver->status(s, ret);
 }

@@ -1,7 +1,7 @@
 /*
  * storage - layers, and root file systems of containers on top of them.
  *
- * Drivers: overlay, btrfs, copy. The best that works with the file system under the home is chosen by trying it;
+ * Drivers: overlay, aufs, btrfs, devmapper-thin, devmapper-snapshot, fuse, copy. The best that works with the file system under the home is chosen by trying it;
  * a driver that the configuration names is used or refused. Layers are named by chain ID and unpacked once; a root file
  * system is named by its container's id.
  *
@@ -25,8 +25,22 @@
 
 struct storage;
 
-/* "overlayfs" and "overlay2" are other names of overlay; @driver NULL or "": the best. @home must exist. */
-int storage_open(const char *home, const char *driver, struct storage **ret, struct err *err);
+struct storage_options {
+	const char *home;		/* must exist */
+	const char *driver;		/* NULL or "": the best that works */
+	const struct strv *options;	/* "dm.basesize=20G"; each must be one of the driver's. NULL: none */
+	/* What happens without a caller; from any thread. NULL: nobody listens. The rest of this struct is not kept. */
+	void (*warn)(void *arg, const char *message);
+	void *warn_arg;
+};
+
+/*
+ * "overlayfs" and "overlay2" are other names of overlay, "vfs" and "native" of copy; "devmapper" and "devicemapper" stand for the better of its two
+ * modes.
+ */
+int storage_open(const struct storage_options *options, struct storage **ret, struct err *err);
+/* The process is to end: give back what no container uses. Calls that are under way, or come later, fail or succeed, but do no harm. */
+void storage_shutdown(struct storage *s);
 void storage_close(struct storage *s);	/* leaves mounts as they are */
 DEFINE_AUTO(storage_close, struct storage *)
 
@@ -96,10 +110,13 @@ int storage_rootfs_umount(struct storage *s, const char *id, struct err *err);
 int storage_rootfs_remove(struct storage *s, const char *id, struct err *err);
 bool storage_rootfs_exists(struct storage *s, const char *id);
 int storage_rootfs_list(struct storage *s, struct strv *ret, struct err *err);
-/* What the container wrote: bytes on disk and inodes. With the copy driver: all of it. */
+/*
+ * What the container wrote: bytes on disk and inodes. With the copy driver, and for inodes with devmapper (0 while it is not mounted): all
+ * that its root file system holds.
+ */
 int storage_rootfs_usage(struct storage *s, const char *id, uint64_t *ret_bytes, uint64_t *ret_inodes,
 			 struct err *err);
-/* GraphDriver.Data of a container: LowerDir, UpperDir, WorkDir, MergedDir. */
+/* GraphDriver.Data of a container: LowerDir, UpperDir, WorkDir, MergedDir; DeviceName and such with devmapper. */
 int storage_rootfs_info(struct storage *s, const char *id, struct strmap *ret, struct err *err);
 
 #endif

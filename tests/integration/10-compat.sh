@@ -82,13 +82,13 @@ it 'probes once a boot, and again when its notes are damaged' cached_for_this_bo
 
 hidden_by_environment() {
 	pouchd_stop
-	POUCH_HIDE=overlay,btrfs,pidfd
+	POUCH_HIDE=overlay,aufs,btrfs,device-mapper,fuse,pidfd
 	export POUCH_HIDE
 	pouchd_start --disable-bridge
 	unset POUCH_HIDE
 	is copy "$(backend layered-root)"
 	is start-time "$(backend process-handle)"
-	says 'Hidden:   overlay btrfs pidfd' pouch compat
+	says 'Hidden:   overlay aufs btrfs device-mapper fuse pidfd' pouch compat
 	says 'Storage Driver: copy' pouch info
 }
 it 'takes the substitutes of what POUCH_HIDE hides' hidden_by_environment
@@ -119,7 +119,7 @@ refused() {
 
 forced_in_vain() {
 	refused '<hide feature="overlay"/><force capability="layered-root" backend="overlay"/>' "layered-root 'overlay' does not work here: hidden"
-	refused '<force capability="layered-root" backend="zfs"/>' "capability 'layered-root' has no backend 'zfs': it has overlay btrfs copy"
+	refused '<force capability="layered-root" backend="zfs"/>' "capability 'layered-root' has no backend 'zfs': it has overlay aufs btrfs devmapper-thin devmapper-snapshot fuse copy"
 	refused '<hide feature="nonsense"/>' "compat.xml: line 1: unknown feature 'nonsense'"
 	refused '<hide>' 'compat.xml: line 1'
 }

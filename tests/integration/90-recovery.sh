@@ -127,7 +127,7 @@ all_can_be_removed() {
 	pouch rm -f $(pouch ps -aq --no-trunc) >/dev/null
 	is '' "$(pouch ps -aq)"
 	is '' "$(our_mounts)"
-	is '' "$(find "$home/overlay/rootfs" "$home/copy/rootfs" -mindepth 1 -maxdepth 1 2>/dev/null)"
+	is '' "$(find "$home"/*/rootfs -mindepth 1 -maxdepth 1 2>/dev/null)"
 }
 
 # What a killed pouchd was just starting holds the lock until its execve().

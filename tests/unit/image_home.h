@@ -56,7 +56,7 @@ static int home_open(struct image_store_options *o, const char *driver, struct s
 {
 	static struct image_layers layers;
 	struct storage *s = NULL;
-	int rc = storage_open(o->home, driver, &s, err);
+	int rc = storage_open(&(struct storage_options){.home = o->home, .driver = driver}, &s, err);
 
 	if (rc < 0)
 		return rc;

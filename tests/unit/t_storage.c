@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -25,6 +26,8 @@ static struct err err;
 static char work[64];		/* where the file systems are mounted */
 static char home[128];		/* of the test at hand */
 static const char *driver;	/* of the test at hand */
+static struct strv options;	/* for it */
+static char warned[2000];	/* what the administrator was told */
 
 #define CHAIN(c) "sha256:" c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c
 static const char *const a = CHAIN("0a"), *const b = CHAIN("0b"), *const c = CHAIN("0c");
@@ -34,12 +37,11 @@ static const char *const a = CHAIN("0a"), *const b = CHAIN("0b"), *const c = CHA
 static const struct backing {
 	const char *name;
 	const char *mkfs;	/* "" needs no device; NULL: a directory of the host */
-	bool btrfs;
 } backings[] = {
-	{"ext4", "mkfs.ext4 -q -F", false},
-	{"xfs", "mkfs.xfs -q -f", false},
-	{"btrfs", "mkfs.btrfs -q -f", true},
-	{"tmpfs", "", false},
+	{"ext4", "mkfs.ext4 -q -F"},
+	{"xfs", "mkfs.xfs -q -f"},
+	{"btrfs", "mkfs.btrfs -q -f"},
+	{"tmpfs", ""},
 };
 
 static int shell(const char *fmt, ...)
@@ -71,11 +73,23 @@ static bool backing_up(const struct backing *fs)
 
 /* ---- words for the tests ---- */
 
+static void take_warning(void *arg, const char *message)
+{
+	strncat(warned, message, sizeof(warned) - strlen(warned) - 1);
+}
+
+static int open_as(const char *name, struct storage **ret)
+{
+	const struct storage_options o = {.home = home, .driver = name, .options = &options, .warn = take_warning};
+
+	return storage_open(&o, ret, &err);
+}
+
 static struct storage *open_storage(void)
 {
 	struct storage *s = NULL;
 
-	assert_ok(storage_open(home, driver, &s, &err));
+	assert_ok(open_as(driver, &s));
 	assert_string_equal(storage_name(s), driver);
 	return s;
 }
@@ -359,7 +373,7 @@ static void a_home_has_one_user(void **state)
 	AUTO(storage_close) struct storage *s = open_storage();
 	struct storage *other = NULL;
 
-	assert_refused(storage_open(home, driver, &other, &err), ERR_CONFLICT);
+	assert_refused(open_as(driver, &other), ERR_CONFLICT);
 }
 
 static void bad_ids_are_refused(void **state)
@@ -376,10 +390,95 @@ static void bad_ids_are_refused(void **state)
 	assert_ok(storage_rootfs_remove(s, "one", &err));
 }
 
+static void unknown_options_are_refused(void **state)
+{
+	AUTO(strv_clear) struct strv mine = {0};
+	struct storage *s = NULL;
+
+	strv_add_all(&mine, &options);
+	strv_add(&options, "no.such=option");
+	assert_refused(open_as(driver, &s), ERR_INVALID);
+	assert_non_null(strstr(err.msg, "no.such"));
+	strv_clear(&options);
+	strv_add_all(&options, &mine);
+	s = open_storage();
+	storage_close(s);
+}
+
+/* The process that opened the storage is killed; what it mounted stays, and the next one goes on with it. */
+static void what_is_mounted_survives_the_daemon(void **state)
+{
+	struct storage *s = open_storage();
+	auto_free char *path = xfmt("%s/%s/rootfs/one", home, driver);
+	auto_free char *again = NULL;
+	auto_fd int fd = -1;
+	struct strmap info = {0};
+	int status;
+	pid_t pid;
+
+	make_two_layers(s);
+	storage_close(s);
+	pid = fork();
+	if (pid == 0) {
+		s = open_storage();
+		mount_rootfs(s, "one", b, &again);
+		raise(SIGKILL);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+	s = open_storage();
+	assert_ok(storage_rootfs_info(s, "one", &info, &err));
+	fd = open(strmap_get(&info, "MergedDir") ? strmap_get(&info, "MergedDir") : strmap_get(&info, "Dir"), O_RDONLY);
+	assert_true(fd >= 0);
+	put_file(fd, "late", "late");
+	close(fd_take(&fd));
+	assert_ok(storage_rootfs_mount(s, "one", NULL, &again, &err));
+	assert_file(again, "late", "late");
+	assert_file(again, "dir/two", "two");
+	assert_ok(storage_rootfs_remove(s, "one", &err));
+	assert_int_equal(entries("tmp"), 0);
+	strmap_clear(&info);
+	storage_close(s);
+}
+
+static void files_keep_owner_mode_links_and_devices(void **state)
+{
+	AUTO(storage_close) struct storage *s = open_storage();
+	struct layer_writer *w = begin(s, NULL);
+	auto_free char *path = NULL, *file = NULL, *link_ = NULL, *device = NULL, *sym = NULL;
+	struct stat st, other;
+	char target[8] = "";
+
+	put_file(layer_writer_fd(w), "setuid", "x");
+	assert_int_equal(fchownat(layer_writer_fd(w), "setuid", 12, 34, 0), 0);
+	assert_int_equal(fchmodat(layer_writer_fd(w), "setuid", 04711, 0), 0);
+	assert_int_equal(linkat(layer_writer_fd(w), "setuid", layer_writer_fd(w), "link", 0), 0);
+	assert_int_equal(mknodat(layer_writer_fd(w), "null", S_IFCHR | 0666, makedev(1, 3)), 0);
+	assert_int_equal(symlinkat("setuid", layer_writer_fd(w), "sym"), 0);
+	assert_ok(storage_layer_commit(s, w, a, NULL, &err));
+	mount_rootfs(s, "one", a, &path);
+	file = path_join(path, "setuid");
+	link_ = path_join(path, "link");
+	device = path_join(path, "null");
+	sym = path_join(path, "sym");
+	assert_int_equal(stat(file, &st), 0);
+	assert_int_equal(st.st_uid, 12);
+	assert_int_equal(st.st_gid, 34);
+	assert_int_equal(st.st_mode & 07777, 04711);
+	assert_int_equal(stat(link_, &other), 0);
+	assert_int_equal(other.st_size, st.st_size);
+	assert_true(readlink(sym, target, sizeof(target) - 1) == 6);
+	assert_int_equal(stat(device, &st), 0);
+	assert_true(S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3));
+	assert_int_equal(shell("echo x >%s", device), 0);
+	assert_ok(storage_rootfs_remove(s, "one", &err));
+}
+
 static void images_may_have_many_layers(void **state)
 {
 	AUTO(storage_close) struct storage *s = open_storage();
-	unsigned int count = strcmp(driver, "overlay") == 0 ? 300 : 20;
+	bool many = strcmp(driver, "overlay") == 0 || strcmp(driver, "fuse") == 0;
+	unsigned int count = many ? 300 : 20;
 	char chain[80] = "", parent[80];
 	auto_free char *path = NULL;
 
@@ -410,22 +509,22 @@ static void the_best_driver_is_chosen_and_a_named_one_is_not_replaced(void **sta
 
 	snprintf(home, sizeof(home), "%s/ext4/choice", work);
 	assert_int_equal(mkdir(home, 0700), 0);
-	assert_ok(storage_open(home, NULL, &s, &err));
+	assert_ok(open_as(NULL, &s));
 	assert_string_equal(storage_name(s), "overlay");
 	storage_close(s);
-	assert_ok(storage_open(home, "overlayfs", &s, &err));
+	assert_ok(open_as("overlayfs", &s));
 	assert_string_equal(storage_name(s), "overlay");
 	storage_close(s);
-	assert_refused(storage_open(home, "btrfs", &s, &err), ERR_UNSUPPORTED);
+	assert_refused(open_as("btrfs", &s), ERR_UNSUPPORTED);
 	assert_non_null(strstr(err.msg, "not btrfs"));
-	assert_refused(storage_open(home, "zfs", &s, &err), ERR_INVALID);
+	assert_refused(open_as("zfs", &s), ERR_INVALID);
 	n = storage_fits(home, rows, ARRAY_SIZE(rows));
-	assert_int_equal(n, 3);
+	assert_int_equal(n, 7);
 	for (size_t i = 0; i < n; i++)
 		assert_true(rows[i].name && rows[i].reason[0]);
 }
 
-static void a_home_on_overlay_falls_back_to_copies_and_says_why(void **state)
+static void a_home_on_overlay_falls_back_and_says_why(void **state)
 {
 	struct storage *s = NULL;
 	struct fit rows[8];
@@ -433,11 +532,11 @@ static void a_home_on_overlay_falls_back_to_copies_and_says_why(void **state)
 	assert_int_equal(shell("cd %s/ext4 && mkdir lo up wo me && mount -t overlay -o lowerdir=lo,upperdir=up,workdir=wo overlay me",
 			       work), 0);
 	snprintf(home, sizeof(home), "%s/ext4/me", work);
-	assert_ok(storage_open(home, NULL, &s, &err));
+	assert_ok(open_as(NULL, &s));
 	storage_fits(home, rows, ARRAY_SIZE(rows));
 	print_message("overlay on overlay: %d: %s\n", rows[0].score, rows[0].reason);
 	if (rows[0].score == FIT_NO) {
-		assert_string_equal(storage_name(s), "copy");
+		assert_string_not_equal(storage_name(s), "overlay");
 		assert_non_null(strstr(rows[0].reason, "overlayfs"));
 	}
 	storage_close(s);
@@ -460,6 +559,38 @@ static void a_home_whose_path_confuses_overlayfs_works(void **state)
 	storage_close(s);
 }
 
+static void a_helper_that_dies_is_told_of_and_replaced(void **state)
+{
+	struct storage *s = NULL;
+	auto_free char *path = NULL, *again = NULL;
+	struct strmap info = {0};
+	int64_t pid;
+
+	driver = "fuse";
+	warned[0] = '\0';
+	if (open_as(driver, &s) < 0) {
+		print_message("%s\n", err.msg);
+		skip();
+	}
+	make_two_layers(s);
+	mount_rootfs(s, "one", b, &path);
+	assert_ok(storage_rootfs_info(s, "one", &info, &err));
+	assert_ok(str_i64(strmap_get(&info, "HelperPid"), 10, &pid));
+	assert_int_equal(kill((pid_t)pid, SIGKILL), 0);
+	for (int i = 0; i < 100 && !warned[0]; i++)
+		usleep(100000);
+	assert_non_null(strstr(warned, "container one: the process of its root file system"));
+	assert_non_null(strstr(warned, "SIGKILL"));
+	assert_int_not_equal(shell("ls %s/dir", path), 0);
+	assert_ok(storage_rootfs_info(s, "one", &info, &err));
+	assert_non_null(strstr(strmap_get(&info, "HelperPid"), "ended"));
+	assert_ok(storage_rootfs_mount(s, "one", NULL, &again, &err));
+	assert_file(again, "dir/two", "two");
+	assert_ok(storage_rootfs_remove(s, "one", &err));
+	strmap_clear(&info);
+	storage_close(s);
+}
+
 static int home_up(void **state)
 {
 	return mkdir(home, 0700);
@@ -473,7 +604,41 @@ static int home_down(void **state)
 
 #define CONTRACT(f) cmocka_unit_test_setup_teardown(f, home_up, home_down)
 
-static int run_contract(const struct backing *fs, const char *name)
+struct contract {
+	const char *driver;
+	const char *options[3];
+	const char *about;
+};
+
+static const struct contract contracts[] = {
+	{"overlay", {NULL}, ""},
+	{"aufs", {NULL}, ""},
+	{"btrfs", {NULL}, ""},
+	{"devmapper-thin", {"dm.basesize=64M", "dm.loopdatasize=64M", "dm.loopmetadatasize=2M"}, ""},
+	{"devmapper-snapshot", {"dm.basesize=64M"}, ""},
+	{"fuse", {"fuse.helper=fuse-overlayfs"}, " (fuse-overlayfs)"},
+	{"fuse", {"fuse.helper=unionfs-fuse"}, " (unionfs-fuse)"},
+	{"copy", {NULL}, ""},
+};
+
+/* NULL, or why the driver cannot work on @fs. */
+static const char *why_not(const struct contract *contract)
+{
+	static struct fit rows[16];
+	size_t n = storage_fits(home, rows, ARRAY_SIZE(rows));
+	struct storage *s = NULL;
+
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(rows[i].name, contract->driver) == 0 && rows[i].score == FIT_NO)
+			return rows[i].reason;
+	}
+	if (open_as(contract->driver, &s) < 0)
+		return strstr(err.msg, "not installed") ? err.msg : NULL;	/* anything else is to fail */
+	storage_close(s);
+	return NULL;
+}
+
+static int run_contract(const struct backing *fs, const struct contract *contract)
 {
 	const struct CMUnitTest tests[] = {
 		CONTRACT(a_rootfs_shows_all_layers_below),
@@ -487,25 +652,42 @@ static int run_contract(const struct backing *fs, const char *name)
 		CONTRACT(unsafe_layers_of_an_earlier_boot_are_dropped),
 		CONTRACT(a_home_has_one_user),
 		CONTRACT(bad_ids_are_refused),
+		CONTRACT(unknown_options_are_refused),
 		CONTRACT(images_may_have_many_layers),
+		CONTRACT(what_is_mounted_survives_the_daemon),
+		CONTRACT(files_keep_owner_mode_links_and_devices),
 	};
-	char title[64];
+	const char *reason;
+	char title[80];
 
-	snprintf(title, sizeof(title), "%s on %s", name, fs->name);
-	print_message("%s\n", title);
-	driver = name;
+	snprintf(title, sizeof(title), "%s%s on %s", contract->driver, contract->about, fs->name);
+	driver = contract->driver;
+	strv_clear(&options);
+	for (size_t i = 0; i < ARRAY_SIZE(contract->options) && contract->options[i]; i++)
+		strv_add(&options, contract->options[i]);
 	snprintf(home, sizeof(home), "%s/%s/home", work, fs->name);
+	home_up(NULL);
+	reason = why_not(contract);
+	home_down(NULL);
+	if (reason) {
+		printf("ok 1 - %s # SKIP %s\n", title, reason);
+		return 0;
+	}
+	print_message("%s\n", title);
 	return cmocka_run_group_tests_name(title, tests, NULL, NULL);
 }
 
 static int run_choice(void)
 {
 	const struct CMUnitTest tests[] = {
+		CONTRACT(a_helper_that_dies_is_told_of_and_replaced),
 		cmocka_unit_test(the_best_driver_is_chosen_and_a_named_one_is_not_replaced),
-		cmocka_unit_test(a_home_on_overlay_falls_back_to_copies_and_says_why),
+		cmocka_unit_test(a_home_on_overlay_falls_back_and_says_why),
 		cmocka_unit_test(a_home_whose_path_confuses_overlayfs_works),
 	};
 
+	strv_clear(&options);
+	snprintf(home, sizeof(home), "%s/ext4/home", work);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
 
@@ -520,10 +702,8 @@ static int run_all(void)
 			printf("ok 1 - %s # SKIP no mkfs for it, or the kernel cannot mount it\n", fs->name);
 			continue;
 		}
-		failed += run_contract(fs, "overlay");
-		failed += run_contract(fs, "copy");
-		if (fs->btrfs)
-			failed += run_contract(fs, "btrfs");
+		for (size_t c_ = 0; c_ < ARRAY_SIZE(contracts); c_++)
+			failed += run_contract(fs, &contracts[c_]);
 		if (strcmp(fs->name, "ext4") == 0)
 			failed += run_choice();
 	}
