@@ -136,34 +136,45 @@ static int by_memfd(const char *file, int *ret)
 	return rc;
 }
 
+/* A file without a name in @directory, unless nothing there may be executed. */
+static int copy_into(const char *directory, const struct buf *text, int *ret)
+{
+	auto_free char *path = xfmt("%s/.pouch-XXXXXX", directory);
+	char link[MOUNT_FD_PATH_SIZE];
+	auto_fd int fd = mkostemp(path, O_CLOEXEC);
+	auto_fd int in = -1;
+	int rc;
+
+	if (fd < 0)
+		return -errno;
+	in = open(path, O_RDONLY | O_CLOEXEC);
+	if (in < 0)
+		rc = -errno;
+	else
+		rc = fd_write_all(fd, text->data, text->len);
+	(void)unlink(path); /* it has just been made */
+	if (!rc && fchmod(fd, 0500) < 0)
+		rc = -errno;
+	/* Before 2.6.36 only this tells of "noexec". */
+	if (!rc && access(mount_fd_path(in, link), X_OK) < 0)
+		rc = -errno;
+	if (!rc)
+		*ret = fd_take(&in);
+	return rc;
+}
+
 static int by_copy(const char *file, int *ret)
 {
-	static const char *const directories[] = {"/run", "/var/run", "/tmp"};
-	int rc = -ENOENT;
-
+	static const char *const directories[] = {"/run", "/var/run", "/tmp", "/var/tmp", "/dev/shm"};
+	AUTO(buf_clear) struct buf text = BUF_INIT;
 	/* 2.6.32 has no sendfile to files: read and write. */
-	for (size_t i = 0; i < ARRAY_SIZE(directories); i++) {
-		auto_free char *path = xfmt("%s/.pouch-XXXXXX", directories[i]);
-		AUTO(buf_clear) struct buf text = BUF_INIT;
-		auto_fd int fd = mkostemp(path, O_CLOEXEC);
-		auto_fd int in = -1;
+	int rc = file_read(AT_FDCWD, file, 256 << 20, &text, NULL);
 
-		if (fd < 0) {
-			rc = -errno;
-			continue;
-		}
-		in = open(path, O_RDONLY | O_CLOEXEC);
-		(void)unlink(path); /* it has just been made */
-		rc = file_read(AT_FDCWD, file, 256 << 20, &text, NULL);
-		if (rc >= 0)
-			rc = fd_write_all(fd, text.data, text.len);
-		if (!rc && (fchmod(fd, 0500) < 0 || in < 0))
-			rc = -errno;
-		if (!rc) {
-			*ret = fd_take(&in);
-			return 0;
-		}
-	}
+	if (rc < 0)
+		return rc;
+	rc = -ENOENT;
+	for (size_t i = 0; i < ARRAY_SIZE(directories) && rc; i++)
+		rc = copy_into(directories[i], &text, ret);
 	return rc;
 }
 

@@ -56,6 +56,28 @@ probes_leave_nothing() {
 }
 it 'leaves no mount, interface or file behind' probes_leave_nothing
 
+# What probes could change, and whether the kernel complained.
+host_state() {
+	cat /proc/self/mountinfo /proc/sys/kernel/ctrl-alt-del
+	ip -o link 2>/dev/null | wc -l
+	dmesg 2>/dev/null | grep -c -e 'BUG:' -e Oops || :
+}
+
+two_hundred_starts() {
+	before=$(host_state)
+	n=0
+	while [ $n -lt 200 ]; do
+		timeout 20 "$POUCH_BUILD/pouch" -H "unix://$T/nobody.sock" compat >"$T/compat.out" 2>&1 || {
+			echo "start $n exited with $?"
+			tail -n 3 "$T/compat.out"
+			return 1
+		}
+		n=$((n + 1))
+	done
+	is "$before" "$(host_state)"
+}
+it 'probes two hundred times in a row, and the host is as before' two_hundred_starts
+
 pouchd_start --disable-bridge
 
 from_the_daemon() {

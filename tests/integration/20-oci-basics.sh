@@ -267,6 +267,18 @@ one_start_wins() {
 	oci delete -f "$id"
 }
 
+its_copy_lies_where_programs_may_run() {
+	[ "${POUCH_TEST_PRIVATE-}" = yes ] || skip 'needs a mount namespace of its own'
+	[ -z "${AS_KERNEL-}" ] || skip "as-kernel's control groups are below /run"
+	config
+	mount -t tmpfs -o noexec,mode=755 none /run
+	got=0
+	(POUCH_HIDE=memfd,mount_setattr && export POUCH_HIDE && oci run -b "$bundle" "$id") || got=$?
+	umount /run
+	return $got
+}
+it 'copies itself to where programs may run' its_copy_lies_where_programs_may_run
+
 it 'gives the exit code of run' run_gives_the_exit_code
 it 'goes through the states' states_follow_one_another
 it 'deletes a created container without force' created_is_deleted_without_force
