@@ -2,6 +2,7 @@
 #
 #   make            programs for this machine in build/, with the distribution's libraries
 #   make static     release programs in build/static/: fully static, musl, stripped
+#   make rpm        their package in build/rpm/, for CentOS 6 and everything newer
 #   make demo       install what is needed, build, and show it at work
 #   make check      every test; make asan, fuzz, lint, bench: see below
 #
@@ -122,7 +123,7 @@ fuzz_out    := build/fuzz
 archives = $(patsubst %,build/obj/$1/%.a,$(foreach f,$2,$f/lib$(notdir $f)))
 existing = $(filter $1,$(folders))
 
-.PHONY: all static setup demo check check-unit check-integration check-old asan fuzz lint bench install clean
+.PHONY: all static setup demo check check-unit check-integration check-old asan fuzz lint bench install rpm clean
 all: $(programs:%=build/%) $(call archives,dev,$(folders))
 
 # ---- rules ---------------------------------------------------------------------------------------------------------------------
@@ -280,16 +281,18 @@ build/bench/clock: tests/bench/clock.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LANG_FLAGS) $(WARN) -O2 -o $@ $<
 
-# The release programs where "make static" made them, otherwise those of the development build.
-share := $(DESTDIR)$(PREFIX)/share
+# The release programs where "make static" made them, otherwise those of the development build. What goes where is in rpm/files.
 install: all
-	$(Q)from=build; [ ! -x build/static/pouchd ] || from=build/static; set -e; \
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(SYSCONFDIR)/pouch; \
-	for p in $(programs); do install -m 755 $$from/$$p $(DESTDIR)$(PREFIX)/bin/; done; \
-	for page in docs/*.[158]; do install -D -m 644 -t $(share)/man/man$${page##*.} $$page; done; \
-	install -D -m 644 -t $(share)/pouch compat/profile.xml; \
-	install -D -m 644 rpm/pouch.bash-completion $(share)/bash-completion/completions/pouch; \
-	[ -e $(DESTDIR)$(SYSCONFDIR)/pouch/config.json ] || echo '{}' >$(DESTDIR)$(SYSCONFDIR)/pouch/config.json
+	$(Q)from=build; [ ! -x build/static/pouchd ] || from=build/static; \
+		rpm/install $$from '$(DESTDIR)' '$(PREFIX)' '$(SYSCONFDIR)'
+
+# The package of the release programs: build/rpm/pouch-VERSION-RELEASE.el6.x86_64.rpm.
+RPM_RELEASE ?= 1
+rpm:
+	$(Q)rpm/setup rpm
+	$(Q)$(MAKE) --no-print-directory static
+	$(Q)rpm/build build/static $(VERSION) $(RPM_RELEASE) build/rpm
+	@printf '  build/rpm: '; ls build/rpm
 
 lint: all
 	$(Q)tests/run --build build lint

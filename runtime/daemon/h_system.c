@@ -11,6 +11,7 @@
 #include "compat/kernel/report.h"
 #include "runtime/api/system.h"
 #include "runtime/daemon/handlers.h"
+#include "runtime/daemon/reload.h"
 #include "runtime/daemon/route.h"
 #include "runtime/daemon/server.h"
 #include "runtime/image/reference.h"
@@ -83,7 +84,6 @@ static void add_options(struct daemon_options *o, struct api_info *info)
 	str_set(&info->http_proxy, o->image_proxy);
 	str_set(&info->https_proxy, o->image_proxy);
 	info->debug = o->debug;
-	pthread_mutex_unlock(&o->lock);
 	strv_add_all(&info->listen_addresses, &o->listen);
 	STRV_EACH(registry, &o->insecure_registries) {
 		struct api_index_info *i = VEC_ADD(&info->registry_config.index_configs);
@@ -93,6 +93,7 @@ static void add_options(struct daemon_options *o, struct api_info *info)
 		if (strchr(*registry, '/'))
 			strv_add(&info->registry_config.insecure_registry_cidrs, *registry);
 	}
+	pthread_mutex_unlock(&o->lock);
 }
 
 /* One line a capability: the whole table is GET /compat. */
@@ -158,17 +159,15 @@ int handle_auth(struct request *r, struct err *err)
 								     : auth.server_address,
 				      domain, err);
 	if (rc >= 0) {
-		const struct registry_settings settings = {
-			.insecure = &r->daemon->options->insecure_registries,
-			.proxy = r->daemon->options->image_proxy,
-		};
+		AUTO(registry_copy_clear) struct registry_copy reach = {0};
 		const struct registry_auth who = {
 			.username = auth.username,
 			.password = auth.password,
 			.identity_token = auth.identity_token,
 		};
 
-		rc = registry_login(&settings, domain, &who, &answer.identity_token, err);
+		reload_registry(r->daemon->options, &reach);
+		rc = registry_login(&reach.settings, domain, &who, &answer.identity_token, err);
 	}
 	if (rc >= 0) {
 		str_set(&answer.status, "Login Succeeded");
@@ -185,8 +184,6 @@ int handle_daemon_update(struct request *r, struct err *err)
 	struct api_daemon_update update = {0};
 	int rc = request_decode(r, &api_daemon_update_table, false, &update, err);
 
-	if (rc >= 0 && !str_empty(update.image_proxy) && !str_eq(update.image_proxy, o->image_proxy))
-		rc = err_set(err, ERR_UNSUPPORTED, "the image proxy is changed by a restart of pouchd");
 	STRV_EACH(label, &update.labels) {
 		if (rc >= 0 && (!strchr(*label, '=') || **label == '='))
 			rc = err_set(err, ERR_INVALID, "label '%.60s' is not KEY=VALUE", *label);
@@ -197,7 +194,10 @@ int handle_daemon_update(struct request *r, struct err *err)
 			if (!strv_has(&o->labels, *label))
 				strv_add(&o->labels, *label);
 		}
+		if (!str_empty(update.image_proxy))
+			str_set(&o->image_proxy, update.image_proxy);
 		pthread_mutex_unlock(&o->lock);
+		reload_apply(r->daemon);
 		rc = reply_empty(r, 200);
 	}
 	json_clear(&api_daemon_update_table, &update);

@@ -18,7 +18,9 @@
 #include "compat/base/version.h"
 #include "compat/kernel/capability.h"
 #include "runtime/daemon/options.h"
+#include "runtime/daemon/reload.h"
 #include "runtime/daemon/server.h"
+#include "runtime/daemon/supervise.h"
 #include "runtime/engine/engine.h"
 
 #define STOP_WAIT_MS 3000
@@ -102,20 +104,8 @@ static int open_engine(const struct daemon_options *o, struct engine **ret, stru
 	return engine_open(&engine, ret, err);
 }
 
-static void reload(struct daemon_options *o)
-{
-	struct err err = ERR_INIT;
-
-	if (options_reload(o, &err) < 0) {
-		log_error("reload: %s", err.msg);
-		return;
-	}
-	log_open(STDERR_FILENO, o->debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, "pouchd");
-	log_info("configuration read again");
-}
-
 /* All threads are started with these blocked, so that they arrive here alone. */
-static void wait_for_end(struct daemon_options *o, const sigset_t *set)
+static void wait_for_end(struct daemon_context *daemon, const sigset_t *set)
 {
 	for (;;) {
 		int sig;
@@ -124,7 +114,7 @@ static void wait_for_end(struct daemon_options *o, const sigset_t *set)
 			continue;
 		if (sig != SIGHUP)
 			return;
-		reload(o);
+		reload_file(daemon);
 	}
 }
 
@@ -144,6 +134,37 @@ static int fail(const struct err *err)
 	return 1;
 }
 
+/* --validate: what a start would stumble over before it touches anything, and where a service script finds the daemon. */
+static int validate(const struct daemon_options *o)
+{
+	const struct compat_options compat = {.home = o->home, .exec_root = o->exec_root, .no_cache = true};
+	struct err err = ERR_INIT;
+
+	if (compat_begin(&compat, &err) < 0)
+		return fail(&err);
+	printf("home-dir %s\nexec-root-dir %s\n", o->home, o->exec_root);
+	if (!str_empty(o->pidfile))
+		printf("pidfile %s\n", o->pidfile);
+	STRV_EACH(address, &o->listen)
+		printf("listen %s\n", *address);
+	return 0;
+}
+
+/* --supervise: pouchd gets all other arguments. */
+static int run_supervisor(const char *pidfile, int argc, char **argv)
+{
+	AUTO(strv_clear) struct strv args = {0};
+	struct err err = ERR_INIT;
+
+	for (int i = 0; i < argc; i++) {
+		if (!strcmp(argv[i], "--supervise"))
+			i++;
+		else if (!str_starts(argv[i], "--supervise="))
+			strv_add(&args, argv[i]);
+	}
+	return supervise(pidfile, strv_argv(&args), &err) < 0 ? fail(&err) : 0;
+}
+
 int main(int argc, char **argv)
 {
 	static struct daemon_options options;
@@ -161,11 +182,15 @@ int main(int argc, char **argv)
 	}
 	if (options.debug)
 		log_open(STDERR_FILENO, LOG_LEVEL_DEBUG, "pouchd");
+	if (options.validate)
+		return validate(&options);
 	if (geteuid() != 0) {
 		err_set(&err, ERR_FORBIDDEN, "pouchd needs root");
 		return fail(&err);
 	}
 	umask(022);
+	if (options.supervise)
+		return run_supervisor(options.supervise, argc, argv);
 	raise_limits();
 	set_oom_score(options.oom_score_adj);
 	block_signals(&set);
@@ -177,7 +202,7 @@ int main(int argc, char **argv)
 	STRV_EACH(address, &options.listen)
 		log_info("listening on %s", *address);
 
-	wait_for_end(&options, &set);
+	wait_for_end(&daemon, &set);
 	log_info("stopping; containers live on");
 	engine_shutdown(daemon.engine);
 	server_stop(server, STOP_WAIT_MS);

@@ -22,6 +22,12 @@
 
 enum option_type { OPT_STR, OPT_STRV, OPT_BOOL, OPT_INT, OPT_REFUSED };
 
+enum option_when {
+	AT_START,	/* command line or file */
+	LIVE,		/* and a change in the file is taken over by a reload */
+	LINE_ONLY,	/* command line alone */
+};
+
 struct option {
 	const char *name;
 	char letter;
@@ -29,6 +35,7 @@ struct option {
 	size_t offset;
 	const char *dflt;	/* NULL: "", 0, false, empty */
 	const char *help;	/* OPT_REFUSED: why; its values that are fine are in dflt */
+	enum option_when when;
 };
 
 #define AT(member) offsetof(struct daemon_options, member)
@@ -37,7 +44,7 @@ static const struct option options[] = {
 	{"home-dir", 0, OPT_STR, AT(home), "/var/lib/pouch", "Directory of all that lasts"},
 	{"exec-root-dir", 0, OPT_STR, AT(exec_root), "/var/run/pouch", "Directory of what a reboot clears"},
 	{"pidfile", 0, OPT_STR, AT(pidfile), "/var/run/pouch.pid", "Where to write the process id; \"\" for nowhere"},
-	{"config-file", 0, OPT_STR, AT(config_file), "/etc/pouch/config.json", "Configuration file"},
+	{"config-file", 0, OPT_STR, AT(config_file), "/etc/pouch/config.json", "Configuration file", LINE_ONLY},
 	{"listen", 'l', OPT_STRV, AT(listen), NULL, "Address to serve: unix:///path or tcp://host:port (default unix:///var/run/pouchd.sock)"},
 	{"tlscacert", 0, OPT_STR, AT(tls_ca), NULL, "CA certificates that clients' certificates are checked by"},
 	{"tlscert", 0, OPT_STR, AT(tls_cert), NULL, "Certificate of the tcp addresses; switches TLS on"},
@@ -66,12 +73,14 @@ static const struct option options[] = {
 	{"storage-opt", 0, OPT_STRV, AT(storage_opts), NULL, "Option of that driver: KEY=VALUE"},
 	{"default-registry", 0, OPT_STR, AT(default_registry), "registry.hub.docker.com", "Registry of image names without one"},
 	{"default-registry-namespace", 0, OPT_STR, AT(default_registry_namespace), "library", "Namespace of image names without one"},
-	{"insecure-registries", 0, OPT_STRV, AT(insecure_registries), NULL, "Registries to speak HTTP or unverified TLS with"},
-	{"image-proxy", 0, OPT_STR, AT(image_proxy), NULL, "Proxy for pulling images"},
-	{"label", 0, OPT_STRV, AT(labels), NULL, "Label of this daemon: KEY=VALUE"},
+	{"insecure-registries", 0, OPT_STRV, AT(insecure_registries), NULL, "Registries to speak HTTP or unverified TLS with", LIVE},
+	{"image-proxy", 0, OPT_STR, AT(image_proxy), NULL, "Proxy for pulling images", LIVE},
+	{"label", 0, OPT_STRV, AT(labels), NULL, "Label of this daemon: KEY=VALUE", LIVE},
 	{"oom-score-adj", 0, OPT_INT, AT(oom_score_adj), "-500", "OOM score adjustment of this daemon"},
-	{"debug", 'D', OPT_BOOL, AT(debug), NULL, "Write debugging messages too"},
-	{"version", 'v', OPT_BOOL, AT(version), NULL, "Print the version and end"},
+	{"debug", 'D', OPT_BOOL, AT(debug), NULL, "Write debugging messages too", LIVE},
+	{"supervise", 0, OPT_STR, AT(supervise), NULL, "Stay beside pouchd and start it again when it ends; pids are written to this file", LINE_ONLY},
+	{"validate", 0, OPT_BOOL, AT(validate), NULL, "Check options, configuration file and compat.xml, print the places, and end", LINE_ONLY},
+	{"version", 'v', OPT_BOOL, AT(version), NULL, "Print the version and end", LINE_ONLY},
 
 	{"allow-multi-snapshotter", 0, OPT_REFUSED, 0, "false", "one storage driver serves all containers"},
 	{"containerd", 'c', OPT_REFUSED, 0, "/var/run/containerd.sock", "pouchd needs no containerd: its containers run under pouch-shim"},
@@ -275,7 +284,7 @@ int options_parse_file(const char *text, size_t len, struct daemon_options *o, s
 	{
 		const struct option *t = option_find(key);
 
-		if (!t || !strcmp(key, "config-file") || !strcmp(key, "version"))
+		if (!t || t->when == LINE_ONLY)
 			rc = err_set(err, ERR_INVALID, "unknown key '%.60s'", key);
 		else if (strv_has(&o->given, key))
 			rc = err_set(err, ERR_INVALID,
@@ -347,6 +356,8 @@ static int check(struct daemon_options *o, struct err *err)
 		free(*paths[i].path);
 		*paths[i].path = clean;
 	}
+	if (!str_empty(o->supervise) && *o->supervise != '/')
+		return err_set(err, ERR_INVALID, "option --supervise: needs an absolute path");
 	if (!o->tls_cert != !o->tls_key)
 		return err_set(err, ERR_INVALID, "--tlscert and --tlskey need each other");
 	if (o->tls_verify && (!o->tls_ca || !o->tls_cert))
@@ -398,29 +409,88 @@ void options_clear(struct daemon_options *o)
 	strv_clear(&o->given);
 }
 
-int options_reload(struct daemon_options *o, struct err *err)
+/* ---- again, while running ---------------------------------------------------------------------------------------------------- */
+
+static bool option_equal(const struct option *t, const struct daemon_options *a, const struct daemon_options *b)
 {
-	struct daemon_options fresh;
+	const void *x = (const char *)a + t->offset, *y = (const char *)b + t->offset;
+	const struct strv *v = x, *w = y;
+
+	switch (t->type) {
+	case OPT_STR:
+		return str_eq(*(char *const *)x, *(char *const *)y);
+	case OPT_STRV:
+		for (size_t i = 0; v->n == w->n && i < v->n; i++) {
+			if (strcmp(v->v[i], w->v[i]))
+				return false;
+		}
+		return v->n == w->n;
+	case OPT_BOOL:
+		return *(const bool *)x == *(const bool *)y;
+	case OPT_INT:
+		return *(const int *)x == *(const int *)y;
+	case OPT_REFUSED:
+		return true;
+	}
+	return true;
+}
+
+static void option_copy(const struct option *t, struct daemon_options *to, const struct daemon_options *from)
+{
+	const void *source = (const char *)from + t->offset;
+	void *target = (char *)to + t->offset;
+
+	switch (t->type) {
+	case OPT_STR:
+		str_set(target, *(char *const *)source);
+		break;
+	case OPT_STRV:
+		strv_clear(target);
+		strv_add_all(target, source);
+		break;
+	case OPT_BOOL:
+		*(bool *)target = *(const bool *)source;
+		break;
+	case OPT_INT:
+		*(int *)target = *(const int *)source;
+		break;
+	case OPT_REFUSED:
+		break;
+	}
+}
+
+/* What the file says now, beside what the command line said once. */
+static int read_again(const struct daemon_options *o, struct daemon_options *fresh, struct err *err)
+{
 	int rc;
 
-	defaults(&fresh);
-	strv_add_all(&fresh.given, &o->given);
-	str_set(&fresh.config_file, o->config_file);
-	rc = read_file(&fresh, err);
-	if (rc >= 0)
-		rc = check_pairs(&fresh.labels, "label", err);
-	if (rc >= 0) {
-		pthread_mutex_lock(&o->lock);
-		if (!strv_has(&o->given, "label")) {
-			struct strv old = o->labels;
-
-			o->labels = fresh.labels;
-			fresh.labels = old;
-		}
-		if (!strv_has(&o->given, "debug"))
-			o->debug = fresh.debug;
-		pthread_mutex_unlock(&o->lock);
+	defaults(fresh);
+	strv_add_all(&fresh->given, &o->given);
+	str_set(&fresh->config_file, o->config_file);
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+		if (strv_has(&o->given, options[i].name))
+			option_copy(&options[i], fresh, o);
 	}
+	rc = read_file(fresh, err);
+	return rc < 0 ? rc : check(fresh, err);
+}
+
+int options_reload(struct daemon_options *o, struct strv *ret_changed, struct strv *ret_waiting, struct err *err)
+{
+	struct daemon_options fresh;
+	int rc = read_again(o, &fresh, err);
+
+	pthread_mutex_lock(&o->lock);
+	for (size_t i = 0; rc >= 0 && i < ARRAY_SIZE(options); i++) {
+		const struct option *t = &options[i];
+
+		if (option_equal(t, o, &fresh))
+			continue;
+		strv_add(t->when == LIVE ? ret_changed : ret_waiting, t->name);
+		if (t->when == LIVE)
+			option_copy(t, o, &fresh);
+	}
+	pthread_mutex_unlock(&o->lock);
 	options_clear(&fresh);
 	return rc;
 }

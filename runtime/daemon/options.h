@@ -37,10 +37,15 @@ struct daemon_options {
 	/* the daemon itself */
 	struct strv labels;		/* "key=value" */
 	int oom_score_adj;
-	bool debug, version;
+	bool debug;
+
+	/* what to do instead of serving */
+	bool validate, version;
+	char *supervise;		/* file for the pids */
 
 	struct strv given;		/* long names that the command line had */
-	pthread_mutex_t lock;		/* labels, debug: changed by options_reload() and POST /daemon/update */
+	/* labels, debug, image_proxy, insecure_registries: changed by options_reload() and POST /daemon/update */
+	pthread_mutex_t lock;
 };
 
 /*
@@ -50,8 +55,13 @@ struct daemon_options {
 int options_read(int argc, const char **argv, struct daemon_options *ret, struct err *err);
 void options_clear(struct daemon_options *o);
 
-/* Read the file again and take over what may change while running: labels and debug. */
-int options_reload(struct daemon_options *o, struct err *err);
+/*
+ * Read the file again and take over what may change while running. On failure nothing is changed.
+ *
+ * @ret_changed	names of what was changed are appended
+ * @ret_waiting	names of what the file has otherwise now and the next start will read
+ */
+int options_reload(struct daemon_options *o, struct strv *ret_changed, struct strv *ret_waiting, struct err *err);
 
 /* One configuration file's text, for options_read() and its tests. */
 int options_parse_file(const char *text, size_t len, struct daemon_options *o, struct err *err);

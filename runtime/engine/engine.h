@@ -45,7 +45,7 @@ struct engine_options {
 	const char *snapshotter;		/* storage driver; NULL: the best that works */
 	const struct strv *storage_opts;	/* "key=value", for that driver */
 	const char *default_registry, *default_registry_namespace, *image_proxy;
-	const struct strv *insecure_registries;
+	const struct strv *insecure_registries;	/* and image_proxy: for the call; later image_store_set_registry() */
 	const char *bridge_name, *bip, *fixed_cidr, *default_gateway, *fixed_cidr6, *default_gateway6;
 	bool disable_bridge, iptables, ip_forward, userland_proxy;
 	int mtu;

@@ -66,15 +66,14 @@ int images_open(struct engine *e, struct err *err)
 		.sync = layer_sync,
 	};
 	const struct reference_defaults defaults = {e->options.default_registry, e->options.default_registry_namespace};
+	const struct registry_settings registry = {.insecure = e->options.insecure_registries, .proxy = e->options.image_proxy};
 	const struct image_store_options options = {
 		.home = e->home,
 		.layers = &layers,
 		.defaults = &defaults,
-		.registry = &e->registry,
+		.registry = &registry,
 	};
 
-	e->registry.insecure = e->options.insecure_registries;
-	e->registry.proxy = e->options.image_proxy;
 	return image_store_open(&options, &e->images, err);
 }
 

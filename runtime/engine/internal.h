@@ -22,7 +22,6 @@ struct engine {
 	char boot_id[37];
 
 	struct storage *storage;
-	struct registry_settings registry;	/* the image store keeps it */
 	struct image_store *images;
 	struct net *net;
 	struct volume_store *volumes;

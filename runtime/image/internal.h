@@ -51,11 +51,11 @@ struct image_store {
 	struct image_layers layers;
 	struct image_limits limits;
 	struct reference_defaults defaults;	/* its strings are owned */
-	struct registry_settings registry;
 	unsigned int parallel;
 	char boot_id[37];
 
 	pthread_mutex_t lock;	/* all below */
+	struct registry_copy registry;
 	pthread_cond_t changed;	/* claims, calls */
 	VEC(struct image_entry *) entries;
 	struct strmap names;	/* "docker.io/library/busybox:latest" -> id */

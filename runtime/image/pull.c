@@ -26,6 +26,7 @@ struct pull {
 	const struct image_pull *asked;
 	struct reference ref;
 	struct platform platform;
+	struct registry_copy registry;	/* as it was when the pull began */
 	struct registry_session *session;
 	struct image_draft draft;
 	struct manifest manifest;
@@ -266,7 +267,7 @@ static void fail(struct pull *p, int rc, const struct err *err)
 static void *worker(void *arg)
 {
 	struct pull *p = arg;
-	AUTO(http_free) struct http *h = http_new(&p->store->registry, &p->stop);
+	AUTO(http_free) struct http *h = http_new(&p->registry.settings, &p->stop);
 
 	for (;;) {
 		struct err err = ERR_INIT;
@@ -467,7 +468,7 @@ static void name_draft(struct pull *p)
 
 static int pull_image(struct pull *p, struct image **ret, struct err *err)
 {
-	AUTO(http_free) struct http *h = http_new(&p->store->registry, p->asked->cancel);
+	AUTO(http_free) struct http *h = http_new(&p->registry.settings, p->asked->cancel);
 	int rc = fetch_manifest(p, h, err);
 
 	if (rc == 0)
@@ -499,7 +500,7 @@ static int run(struct pull *p, struct image **ret, struct err *err)
 
 	reference_familiar(&p->ref, &p->store->defaults, familiar);
 	tell(p, p->ref.digest[0] ? p->ref.digest : p->ref.tag, 0, 0, "Pulling from %s", p->ref.path);
-	rc = registry_session_open(&p->store->registry, p->ref.domain, p->ref.path, p->asked->auth, p->asked->cancel,
+	rc = registry_session_open(&p->registry.settings, p->ref.domain, p->ref.path, p->asked->auth, p->asked->cancel,
 			  &p->session, err);
 	if (rc < 0)
 		return rc;
@@ -528,8 +529,12 @@ int image_pull(struct image_store *store, const struct image_pull *pull, struct 
 	pthread_mutex_init(&p.progress_lock, NULL);
 	pthread_mutex_init(&p.lock, NULL);
 	pthread_cond_init(&p.changed, NULL);
+	pthread_mutex_lock(&store->lock);
+	registry_copy_set(&p.registry, &store->registry.settings);
+	pthread_mutex_unlock(&store->lock);
 	rc = run(&p, ret, err);
 	registry_session_close(p.session);
+	registry_copy_clear(&p.registry);
 	manifest_clear(&p.manifest);
 	draft_clear(&p.draft);
 	pthread_cond_destroy(&p.changed);

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "compat/base/auto.h"
 #include "compat/base/err.h"
 #include "compat/base/vec.h"
 
@@ -18,7 +19,7 @@ struct registry_auth {
 	const char *registry_token;	/* a bearer token that is sent as it is */
 };
 
-/* How registries are reached: the same for all pulls of a daemon. Borrowed until the owner is closed. */
+/* How registries are reached: the same for all pulls that begin at one time. Borrowed. */
 struct registry_settings {
 	const struct strv *insecure;	/* --insecure-registries: hosts or networks that may speak http or show any certificate */
 	const char *proxy;		/* --image-proxy: URL; NULL: the environment's (http_proxy, https_proxy, no_proxy) */
@@ -26,6 +27,18 @@ struct registry_settings {
 	const char *certs_dir;		/* HOST/ca.crt, client.cert, client.key below it, as docker's; NULL: /etc/docker/certs.d */
 	const char *user_agent;		/* NULL: "pouch" and the version */
 };
+
+/* Settings with all that they point to. Zeroed at first; it is not moved, as .settings points into it. */
+struct registry_copy {
+	struct registry_settings settings;
+	struct strv insecure;
+	char *proxy, *ca_file, *certs_dir, *user_agent;
+};
+
+/* @from NULL: no settings. It must not be of @copy itself. */
+void registry_copy_set(struct registry_copy *copy, const struct registry_settings *from);
+void registry_copy_clear(struct registry_copy *copy);
+DEFINE_AUTO_CLEAR(registry_copy_clear, struct registry_copy)
 
 /*
  * Try credentials: GET /v2/ of @domain ("docker.io", "localhost:5000") with them. ERR_UNAUTHORIZED when they are wrong,

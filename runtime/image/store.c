@@ -153,8 +153,7 @@ static struct image_store *store_new(const struct image_store_options *o)
 		store->defaults.registry = xstrdup(o->defaults->registry);
 		store->defaults.registry_namespace = xstrdup(o->defaults->registry_namespace);
 	}
-	if (o->registry)
-		store->registry = *o->registry;
+	registry_copy_set(&store->registry, o->registry);
 	store->parallel = o->parallel ? o->parallel : 3;
 	pthread_mutex_init(&store->lock, NULL);
 	pthread_mutex_init(&store->gc_lock, NULL);
@@ -184,6 +183,13 @@ int image_store_open(const struct image_store_options *options, struct image_sto
 	return 0;
 }
 
+void image_store_set_registry(struct image_store *store, const struct registry_settings *settings)
+{
+	pthread_mutex_lock(&store->lock);
+	registry_copy_set(&store->registry, settings);
+	pthread_mutex_unlock(&store->lock);
+}
+
 void image_store_close(struct image_store *store)
 {
 	if (!store)
@@ -201,6 +207,7 @@ void image_store_close(struct image_store *store)
 	strv_clear(&store->pins[PIN_LAYER]);
 	strv_clear(&store->pins[PIN_BLOB]);
 	strv_clear(&store->claims);
+	registry_copy_clear(&store->registry);
 	free((char *)store->defaults.registry);
 	free((char *)store->defaults.registry_namespace);
 	pthread_cond_destroy(&store->changed);

@@ -62,7 +62,7 @@ struct image_store_options {
 	const char *home;			/* borrowed for the call */
 	const struct image_layers *layers;	/* copied */
 	const struct reference_defaults *defaults;/* copied; NULL: Docker Hub */
-	const struct registry_settings *registry;/* the struct is copied, what it points to is kept until close; NULL: none */
+	const struct registry_settings *registry;/* copied; NULL: none */
 	struct image_limits limits;
 	unsigned int parallel;			/* downloads at a time for each pull; 0: 3 */
 };
@@ -70,6 +70,9 @@ struct image_store_options {
 int image_store_open(const struct image_store_options *options, struct image_store **ret, struct err *err);
 void image_store_close(struct image_store *store);	/* waits for calls that are under way: cancel them first */
 DEFINE_AUTO(image_store_close, struct image_store *)
+
+/* For pulls that begin from now on; those under way go on as they began. */
+void image_store_set_registry(struct image_store *store, const struct registry_settings *settings);
 
 /* The defaults in force; borrowed. */
 const struct reference_defaults *image_store_defaults(const struct image_store *store);

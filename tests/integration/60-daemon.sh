@@ -88,6 +88,69 @@ labels_are_read_again() {
 	answers 400 POST /daemon/update -d '{"Labels":["c"]}'
 }
 
+# What cannot change is named, a wrong file changes nothing, and what the command line said stays.
+reload_takes_over_what_it_can() {
+	echo '{"label": ["a=5"], "debug": true, "mtu": 1400, "insecure-registries": ["10.9.8.7:5000"]}' >"$T/config.json"
+	kill -HUP "$(cat "$T/pouchd.pid")"
+	eventually 5 grep -q 'reload: configuration read again; changed: insecure-registries, label, debug$' "$T/pouchd.log"
+	grep -q 'reload: these wait for the next start of pouchd: mtu$' "$T/pouchd.log"
+	says '"10.9.8.7:5000"' api http://pouch/info
+	says '"Debug":true' api http://pouch/info
+	echo '{"label": ["a=6"], "no-such-key": 1}' >"$T/config.json"
+	kill -HUP "$(cat "$T/pouchd.pid")"
+	eventually 5 grep -q "reload: nothing is changed: .*unknown key 'no-such-key'" "$T/pouchd.log"
+	echo '{"label": ["a=6"], "home-dir": "/elsewhere"}' >"$T/config.json"
+	kill -HUP "$(cat "$T/pouchd.pid")"
+	eventually 5 grep -q "reload: nothing is changed: .*both as an option and in the file" "$T/pouchd.log"
+	says '"Labels":["a=5"]' api http://pouch/info
+	echo '{"label": ["a=1"]}' >"$T/config.json"
+	kill -HUP "$(cat "$T/pouchd.pid")"
+	eventually 5 says '"Labels":["a=1"]' api http://pouch/info
+	says '"Debug":false' api http://pouch/info
+}
+
+# A registry that is not on loopback is asked by HTTP only when it is named as insecure; by a proxy when there is one.
+registries_are_reached_as_reloaded() {
+	needs docker-registry
+	[ "${POUCH_TEST_PRIVATE-}" = yes ] || skip 'needs a network of its own'
+	ip address add 10.9.8.7/32 dev lo
+	cat >"$T/registry-5009.yml" <<-END
+		version: 0.1
+		storage: {filesystem: {rootdirectory: $T/registry-5009}}
+		http: {addr: 0.0.0.0:5009}
+	END
+	docker-registry serve "$T/registry-5009.yml" >"$T/registry-5009.log" 2>&1 </dev/null &
+	echo $! >"$T/registry-5009.pid"
+	eventually 20 curl -s http://10.9.8.7:5009/v2/
+	registry=10.9.8.7:5009
+	registry_push "$(image_archive)" remote/busybox:latest none
+	fails '' pouch pull "$registry/remote/busybox:latest"
+	echo "{\"label\": [\"a=1\"], \"insecure-registries\": [\"$registry\"]}" >"$T/config.json"
+	kill -HUP "$(cat "$T/pouchd.pid")"
+	eventually 5 says "$registry" api http://pouch/info
+	pouch pull "$registry/remote/busybox:latest"
+	answers 200 POST /daemon/update -d '{"ImageProxy":"http://127.0.0.1:9"}'
+	says '"HttpProxy":"http://127.0.0.1:9"' api http://pouch/info
+	fails '127.0.0.1' pouch pull "$registry/remote/busybox:latest"
+	kill -HUP "$(cat "$T/pouchd.pid")"
+	eventually 5 says '"HttpProxy":""' api http://pouch/info
+	pouch pull "$registry/remote/busybox:latest"
+	pouch rmi "$registry/remote/busybox:latest"
+	echo '{"label": ["a=1"]}' >"$T/config.json"
+	kill -HUP "$(cat "$T/pouchd.pid")"
+	registry_stop 5009
+}
+
+configuration_is_validated() {
+	says "listen unix://$T/a" "$POUCH_BUILD/pouchd" --validate --config-file "" --listen "unix://$T/a" --home-dir "$T/none"
+	[ ! -e "$T/none" ]
+	echo '{"mtu": 1}' >"$T/other.json"
+	fails 'mtu: 1 is not between' "$POUCH_BUILD/pouchd" --validate --config-file "$T/other.json"
+	fails 'absolute path' "$POUCH_BUILD/pouchd" --supervise relative
+	echo '{"supervise": "/x"}' >"$T/other.json"
+	fails "unknown key 'supervise'" "$POUCH_BUILD/pouchd" --validate --config-file "$T/other.json"
+}
+
 # ---- API ------------------------------------------------------------------------------------------------------------------------------
 
 versions_are_understood() {
@@ -230,6 +293,9 @@ it 'leaves a home and a socket to the daemon that has them' one_home_has_one_dae
 it 'says that a home is read-only' read_only_home_is_said_to_be_one
 it 'prints its version' version_is_printed
 it 'reads labels again on SIGHUP' labels_are_read_again
+it 'reloads what can change and names what cannot' reload_takes_over_what_it_can
+it 'reaches registries as it was last told' registries_are_reached_as_reloaded
+it 'validates its configuration without doing anything' configuration_is_validated
 it 'understands paths with and without a version' versions_are_understood
 it 'checks request bodies' bodies_are_checked
 it 'answers each state with its code' states_have_their_codes

@@ -333,6 +333,55 @@ static void command_line_and_file_make_options(void **state)
 	options_clear(&o);
 }
 
+static void write_file(const char *path, const char *text)
+{
+	struct err err = ERR_INIT;
+
+	assert_ok(file_write(AT_FDCWD, path, text, strlen(text), 0600, &err));
+}
+
+static void reload_changes_what_can_change(void **state)
+{
+	char path[] = "/tmp/pouch-options.XXXXXX";
+	const char *argv[] = {"pouchd", "--config-file", path, "--label", "a=1", "--tlskey", "/k"};
+	AUTO(strv_clear) struct strv changed = {0}, waiting = {0};
+	struct daemon_options o;
+	struct err err = ERR_INIT;
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0);
+	close(fd);
+	write_file(path, "{\"image-proxy\":\"http://p\",\"tlscert\":\"/c\",\"mtu\":1400}");
+	assert_ok(options_read(ARRAY_SIZE(argv), argv, &o, &err));
+	assert_ok(options_reload(&o, &changed, &waiting, &err));
+	assert_int_equal(changed.n + waiting.n, 0);
+
+	write_file(path, "{\"insecure-registries\":[\"a\",\"b\"],\"tlscert\":\"/c\",\"mtu\":1300,\"iptables\":false}");
+	assert_ok(options_reload(&o, &changed, &waiting, &err));
+	assert_int_equal(changed.n, 2);
+	assert_string_equal(changed.v[0], "insecure-registries");
+	assert_string_equal(changed.v[1], "image-proxy");
+	assert_int_equal(waiting.n, 2);
+	assert_string_equal(waiting.v[0], "iptables");
+	assert_string_equal(waiting.v[1], "mtu");
+	assert_int_equal(o.insecure_registries.n, 2);
+	assert_null(o.image_proxy);
+	assert_int_equal(o.mtu, 1400);
+	assert_true(o.iptables);
+
+	/* The command line has the key: without the certificate the file no longer fits it. */
+	write_file(path, "{\"image-proxy\":\"http://q\"}");
+	assert_refused(options_reload(&o, &changed, &waiting, &err), ERR_INVALID);
+	err_clear(&err);
+	write_file(path, "{\"tlscert\":\"/c\",\"label\":[\"b=1\"]}");
+	assert_refused(options_reload(&o, &changed, &waiting, &err), ERR_INVALID);
+	assert_null(o.image_proxy);
+	assert_string_equal(o.labels.v[0], "a=1");
+	unlink(path);
+	options_clear(&o);
+}
+
 /* ---- X-Registry-Auth ------------------------------------------------------------------------------------------------------------------ */
 
 static void auth_header_is_taken_apart(void **state)
@@ -377,6 +426,7 @@ int main(void)
 		cmocka_unit_test(restart_policies_are_checked),
 		cmocka_unit_test(paths_find_their_routes),
 		cmocka_unit_test(command_line_and_file_make_options),
+		cmocka_unit_test(reload_changes_what_can_change),
 		cmocka_unit_test(auth_header_is_taken_apart),
 	};
 
