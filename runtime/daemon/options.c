@@ -484,7 +484,8 @@ int options_reload(struct daemon_options *o, struct strv *ret_changed, struct st
 	for (size_t i = 0; rc >= 0 && i < ARRAY_SIZE(options); i++) {
 		const struct option *t = &options[i];
 
-		if (option_equal(t, o, &fresh))
+		/* A second name of the option before it says nothing new. */
+		if (option_equal(t, o, &fresh) || (i && t->offset == t[-1].offset))
 			continue;
 		strv_add(t->when == LIVE ? ret_changed : ret_waiting, t->name);
 		if (t->when == LIVE)
