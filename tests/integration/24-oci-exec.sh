@@ -5,7 +5,7 @@
 
 bundle
 caps='"CAP_KILL","CAP_CHOWN"'
-linux='"sysctl":{"kernel.shm_rmid_forced":"1"}'
+[ ! -e /proc/sys/kernel/shm_rmid_forced ] || linux='"sysctl":{"kernel.shm_rmid_forced":"1"}'
 start_sleeper
 
 exec_is_inside() {

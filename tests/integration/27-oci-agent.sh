@@ -43,10 +43,11 @@ agent_has_no_more_rights() {
 	agent=$(agent_pid)
 	# CHOWN DAC_OVERRIDE FOWNER KILL, and what giving up rights takes: SETGID SETUID SETPCAP
 	is '00000000000001eb' "$(sed -n 's/^CapPrm:	*//p' "/proc/$agent/status")"
-	is '000000000000002b' "$(sed -n 's/^CapBnd:	*//p' "/proc/$agent/status")"
+	# 2.6.32 shows bits above its last capability, which is 33, as they were born.
+	is '2b' "$(sed -n 's/^CapBnd:	*\(00000000\|fffffffc\)000000//p' "/proc/$agent/status")"
 	is '0000000000000000' "$(sed -n 's/^CapInh:	*//p' "/proc/$agent/status")"
 	fails 'CAP_SYS_ADMIN' oci exec --cap CAP_SYS_ADMIN "$id" true
-	has 'CapBnd:	000000000000002b' "$(oci exec -u 1000:1000 "$id" cat /proc/self/status)"
+	has '0000002b' "$(oci exec -u 1000:1000 "$id" grep CapBnd: /proc/self/status)"
 	has 'CapPrm:	0000000000000000' "$(oci exec -u 1000:1000 -p /dev/stdin "$id" <<-END
 	{"user":{"uid":1000,"gid":1000},"args":["cat","/proc/self/status"],"env":["PATH=/bin"],"cwd":"/"}
 	END
@@ -69,7 +70,7 @@ agent_holds_nothing_of_the_host() {
 # As root in the container, which owns the agent's processes by its user id.
 agent_cannot_be_looked_into() {
 	for file in environ maps mem auxv; do
-		fails 'ermission denied' oci exec "$id" cat "/proc/2/$file"
+		out=$(oci exec "$id" cat "/proc/2/$file" 2>/dev/null) && is '' "$out"
 	done
 	for link in exe cwd root fd/0 fd/3; do
 		oci exec "$id" readlink "/proc/2/$link" && return 1
@@ -152,7 +153,7 @@ descriptors_are_passed() {
 many_at_once() {
 	n=0
 	pids=
-	while [ $n -lt 500 ]; do
+	while [ $n -lt "${POUCH_EXECS:-500}" ]; do
 		"$POUCH_BUILD/pouch-oci" --root "$oci_root" exec "$id" sh -c "exit $((n % 100))" </dev/null &
 		pids="$pids $!"
 		n=$((n + 1))
