@@ -13,6 +13,7 @@
 #include "runtime/daemon/handlers.h"
 #include "runtime/daemon/job.h"
 #include "runtime/daemon/registry_header.h"
+#include "runtime/daemon/rows.h"
 #include "runtime/engine/filter.h"
 #include "runtime/image/store.h"
 
@@ -273,7 +274,7 @@ static bool matches(const struct image_query *q, const struct image *image)
 	       (!q->before || image->config.created < q->before) && (!q->since || image->config.created > q->since);
 }
 
-static void show_row(const struct image *image, struct api_image_summary *row)
+void image_show_row(const struct image *image, struct api_image_summary *row)
 {
 	str_set(&row->id, image->id);
 	strv_add_all(&row->repo_tags, &image->repo_tags);
@@ -302,7 +303,7 @@ int handle_image_list(struct request *r, struct err *err)
 
 		if (!matches(&q, list.v[i]))
 			continue;
-		show_row(list.v[i], &row);
+		image_show_row(list.v[i], &row);
 		if (out.len > 1)
 			buf_char(&out, ',');
 		json_print(&api_image_summary_table, &row, 0, &out);
@@ -377,9 +378,11 @@ int handle_image_history(struct request *r, struct err *err)
 	AUTO(image_put) struct image *image = NULL;
 	AUTO(buf_clear) struct buf out = BUF_INIT;
 	int rc = image_find(engine_images(r->engine), r->arg[0], &image, err);
+	size_t layer;
 
 	if (rc < 0)
 		return rc;
+	layer = image->layer_sizes.n;
 	buf_char(&out, '[');
 	for (size_t n = image->config.history.n, i = n; i-- > 0;) {
 		const struct image_history *from = &image->config.history.v[i];
@@ -391,6 +394,8 @@ int handle_image_history(struct request *r, struct err *err)
 		str_set(&row.author, from->author);
 		str_set(&row.comment, from->comment);
 		row.empty_layer = from->empty_layer;
+		if (!from->empty_layer && layer)
+			row.size = image->layer_sizes.v[--layer];
 		if (i + 1 == n)
 			strv_add_all(&row.tags, &image->repo_tags);
 		if (out.len > 1)

@@ -9,6 +9,7 @@
 #include "runtime/api/network.h"
 #include "runtime/api/volume.h"
 #include "runtime/daemon/handlers.h"
+#include "runtime/daemon/rows.h"
 #include "runtime/engine/filter.h"
 #include "runtime/net/net.h"
 #include "runtime/volume/volume.h"
@@ -138,7 +139,7 @@ int handle_network_unsupported(struct request *r, struct err *err)
 
 /* ---- volumes ----------------------------------------------------------------------------------------------------------------------- */
 
-static void show_volume(const struct volume *from, struct api_volume *to)
+void volume_show(const struct volume *from, struct api_volume *to)
 {
 	str_set(&to->name, from->name);
 	str_set(&to->driver, from->driver);
@@ -174,7 +175,7 @@ int handle_volume_list(struct request *r, struct err *err)
 		if (!filters_match(&f, "driver", v->driver) || !filters_match_part(&f, "name", v->name) ||
 		    !filters_match_map(&f, "label", &v->labels) || (dangling && want != (v->users.n == 0)))
 			continue;
-		show_volume(v, VEC_ADD(&answer.volumes));
+		volume_show(v, VEC_ADD(&answer.volumes));
 	}
 	rc = reply_json(r, 200, &api_volume_list_table, &answer);
 	json_clear(&api_volume_list_table, &answer);
@@ -186,7 +187,7 @@ static int reply_volume(struct request *r, int status, const struct volume *volu
 	struct api_volume answer = {0};
 	int rc;
 
-	show_volume(volume, &answer);
+	volume_show(volume, &answer);
 	rc = reply_json(r, status, &api_volume_table, &answer);
 	json_clear(&api_volume_table, &answer);
 	return rc;

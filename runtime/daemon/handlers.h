@@ -25,6 +25,7 @@ request_handler handle_image_create, handle_image_load, handle_image_save, handl
 	handle_image_history, handle_image_tag, handle_image_remove;
 request_handler handle_network_list, handle_network_inspect, handle_network_create, handle_network_unsupported,
 	handle_volume_list, handle_volume_create, handle_volume_inspect, handle_volume_remove;
-request_handler handle_ping, handle_version, handle_info, handle_compat, handle_auth, handle_daemon_update;
+request_handler handle_ping, handle_version, handle_info, handle_compat, handle_auth, handle_daemon_update,
+	handle_disk_usage;
 
 #endif

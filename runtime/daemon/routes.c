@@ -9,6 +9,7 @@ const struct route daemon_routes[] = {
 	{"GET", "/version", handle_version, 0},
 	{"GET", "/info", handle_info, 0},
 	{"GET", "/compat", handle_compat, 0},
+	{"GET", "/system/df", handle_disk_usage, 0},
 	{"GET", "/events", handle_events, 0},
 	{"POST", "/auth", handle_auth, 0},
 	{"POST", "/daemon/update", handle_daemon_update, 0},

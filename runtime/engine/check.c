@@ -288,6 +288,9 @@ static int check_network(struct engine *e, const struct container_record *r, str
 		return 0;
 	rc = net_find(e->net, str_eq(mode, "default") || str_empty(mode) ? "bridge" : mode, &info, err);
 	net_info_clear(&info);
+	/* Clients of docker take "not found" for the image, and would pull that. */
+	if (rc < 0 && err->kind == ERR_NOT_FOUND)
+		return err_set(err, ERR_INVALID, "%s", err->msg);
 	return rc;
 }
 

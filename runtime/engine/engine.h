@@ -219,6 +219,8 @@ int engine_info(struct engine *e, struct api_info *ret, struct err *err);
 struct image;
 /* GraphDriver of an image. */
 void engine_image_driver(struct engine *e, const struct image *image, struct api_driver_data *ret);
+/* How many containers were made of an image. */
+size_t engine_image_users(struct engine *e, const char *image_id);
 /* Who uses an image, for image_removal.in_use; a struct engine * as void *. */
 int engine_image_use(void *engine, const char *image_id, char **ret_container);
 

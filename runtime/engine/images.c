@@ -101,6 +101,20 @@ int engine_image_use(void *engine, const char *image_id, char **ret_container)
 	return use;
 }
 
+size_t engine_image_users(struct engine *e, const char *image_id)
+{
+	AUTO(container_vec_clear) container_vec all = {0};
+	size_t n = 0;
+
+	table_all(e, &all);
+	VEC_EACH(p, &all) {
+		pthread_mutex_lock(&(*p)->lock);
+		n += str_eq((*p)->rec.image_id, image_id);
+		pthread_mutex_unlock(&(*p)->lock);
+	}
+	return n;
+}
+
 void engine_image_driver(struct engine *e, const struct image *image, struct api_driver_data *ret)
 {
 	str_set(&ret->name, storage_name(e->storage));

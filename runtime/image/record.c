@@ -75,6 +75,7 @@ void image_put(struct image *image)
 	strv_clear(&image->repo_tags);
 	strv_clear(&image->repo_digests);
 	strv_clear(&image->chain_ids);
+	VEC_FREE(&image->layer_sizes);
 	free(image);
 }
 
@@ -135,6 +136,7 @@ int entry_build(struct image_store *store, struct image_entry *e, const char *co
 
 		digest_chain(i ? chain : NULL, l->diff_id, chain);
 		strv_add(&image->chain_ids, chain);
+		VEC_PUSH(&image->layer_sizes, l->unpacked);
 		image->size += l->unpacked;
 	}
 	collect_names(store, image);

@@ -85,6 +85,7 @@ struct image {
 	struct strv repo_tags;		/* familiar: "busybox:latest" */
 	struct strv repo_digests;	/* familiar: "busybox@sha256:..." */
 	struct strv chain_ids;		/* bottom first; empty for an image without layers */
+	VEC(int64_t) layer_sizes;	/* of the same layers: bytes unpacked */
 	char manifest_digest[DIGEST_SIZE];/* "" when it was loaded without one */
 	int64_t size;			/* bytes of its layers unpacked (sum of the files' sizes) */
 	int64_t pulled;			/* when it came here, ns since 1970 */

@@ -83,9 +83,70 @@ errors() {
 	fails 'taken' d create --name taken --net none busybox true
 	d rm taken
 	exits 125 d run --rm --net none --memory 1 busybox true
+	got=$(d run --rm --net nosuch busybox true 2>&1) && return 1
+	has "network 'nosuch' not found" "$got"
+	hasnt Unable "$got"
 	is '' "$(d ps -aq)"
 }
 it 'hears what is wrong' errors
+
+copies() {
+	d run -d --name cp --net none busybox sleep 1000
+	mkdir -p "$T/tree/sub" && echo text >"$T/tree/sub/file" && ln -s sub/file "$T/tree/link"
+	d cp "$T/tree" cp:/tmp
+	is text "$(d exec cp cat /tmp/tree/link)"
+	d cp "$T/tree/." cp:/tmp/new
+	is text "$(d exec cp cat /tmp/new/sub/file)"
+	d cp cp:/tmp/tree "$T/back"
+	is text "$(cat "$T/back/link")"
+	d cp -L cp:/tmp/tree/link "$T/followed"
+	is text "$(cat "$T/followed")"
+	d cp cp:/tmp/new/. - | tar tf - | grep -q '^./sub/file$'
+	tar cf - -C "$T/tree" sub | d cp - cp:/tmp
+	is text "$(d exec cp cat /tmp/sub/file)"
+	fails 'Could not find the file /nosuch in container cp' d cp cp:/nosuch "$T"
+	d stop -t 0 cp
+	d cp cp:/tmp/sub/file "$T/stopped"
+	is text "$(cat "$T/stopped")"
+	d rm cp
+}
+it 'copies files' copies
+
+disk_usage() {
+	d run -d --name df --net none -v data:/data busybox sh -c 'head -c 3000000 /dev/urandom >/data/x; sleep 1000'
+	eventually 5 d exec df test -s /data/x
+	got=$(d system df --format '{{.Type}} {{.TotalCount}} {{.Active}} {{.Size}}')
+	has 'Images 1 1 ' "$got"
+	has 'Containers 1 1 ' "$got"
+	has 'Local Volumes 1 1 3.0' "$got"
+	hasnt 'Images 1 1 0B' "$got"
+	has data "$(d system df -v)"
+	hasnt 0B "$(d history --format '{{.Size}}' busybox)"
+	d rm -f df
+	d volume rm data
+}
+it 'tells what takes space' disk_usage
+
+looks() {
+	d run -d --name look --net none busybox sh -c 'echo out; exec sleep 1000'
+	sleep 1
+	has 'sleep 1000' "$(d top look -o pid,args)"
+	eventually 5 says out d logs -t look
+	has 'container start' "$(d events --since 1m --until "$(date +%s.%N)" | tail -n 5)"
+	d update -m 100m --memory-swap 200m look
+	is 104857600 "$(d inspect -f '{{.HostConfig.Memory}}' look)"
+	has busybox "$(d ps -s --format '{{.Image}} {{.Size}}')"
+	has bridge "$(d network ls --format '{{.Name}}')"
+	is bridge "$(d network inspect -f '{{.Driver}}' bridge)"
+	fails 'network nosuch' d network inspect nosuch || fails 'not found' d network inspect nosuch
+	d kill -s TERM look
+	d restart -t 0 look
+	d rm -f look
+	d volume create seen
+	is local "$(d volume inspect -f '{{.Driver}}' seen)"
+	d volume rm seen
+}
+it 'looks at containers, networks and volumes' looks
 
 composes() {
 	needs docker-compose
