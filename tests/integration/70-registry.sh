@@ -148,6 +148,97 @@ full_disk() {
 }
 it 'tells that the disk is full, and leaves nothing on it' full_disk
 
+proxy_start() {
+	python3 "$tests/proxy.py" "$@" >"$T/proxy.out" 2>&1 </dev/null &
+	echo $! >"$T/proxy.pid"
+	eventually 10 registry_listens "$1"
+}
+
+proxy_stop() {
+	[ -e "$T/proxy.pid" ] || return 0
+	proxy_pid=$(cat "$T/proxy.pid")
+	rm "$T/proxy.pid"
+	kill "$proxy_pid"
+	process_ends "$proxy_pid" 10
+}
+
+# A registry whose name nobody but the proxy knows, plain and with TLS.
+proxies() {
+	needs python3
+	openssl req -x509 -newkey rsa:2048 -nodes -keyout "$T/pkey.pem" -out "$T/pcert.pem" -days 2 -subj /CN=far.test \
+		-addext 'subjectAltName=DNS:far.test' >>"$T/openssl.log" 2>&1
+	sed "s|5072|5073|; s|/cert.pem|/pcert.pem|; s|/key.pem|/pkey.pem|" "$T/registry-5072.yml" >"$T/registry-5073.yml"
+	registry_start 5073
+	pouchd_stop
+	pouchd_start --insecure-registries far.test:5070
+	fails 'far.test' pouch pull far.test:5070/team/app:1
+	pouchd_stop
+
+	proxy_start 5079 "$T/proxy.log"
+	export SSL_CERT_FILE="$T/pcert.pem"
+	pouchd_start --insecure-registries far.test:5070 --image-proxy http://127.0.0.1:5079
+	has http://127.0.0.1:5079 "$(pouch info)"
+	says 'Status: Downloaded newer image' pouch pull far.test:5070/team/app:1
+	has 'http://far.test:5070/v2/team/app/blobs/sha256:' "$(cat "$T/proxy.log")"
+	is hello "$(pouch run --rm --net none far.test:5070/team/app:1 echo hello)"
+	pouch rmi far.test:5070/team/app:1
+	says 'Status: Downloaded newer image' pouch pull far.test:5073/team/app:1
+	has 'CONNECT far.test:5073' "$(cat "$T/proxy.log")"
+	pouch rmi far.test:5073/team/app:1
+	# What is on this machine needs none.
+	: >"$T/proxy.log"
+	says 'Status: Downloaded newer image' pouch pull "$plain/team/app:1"
+	is '' "$(cat "$T/proxy.log")"
+	pouch rmi "$plain/team/app:1"
+	proxy_stop
+	fails '127.0.0.1 port 5079' pouch pull far.test:5073/team/app:1
+	is '' "$(pouch images -q)"
+	pouchd_stop
+
+	proxy_start 5079 "$T/proxy.log" user:secret
+	pouchd_start --image-proxy http://127.0.0.1:5079
+	fails '407' pouch pull far.test:5073/team/app:1
+	pouchd_stop
+	pouchd_start --image-proxy http://user:secret@127.0.0.1:5079
+	says 'Status: Downloaded newer image' pouch pull far.test:5073/team/app:1
+	hasnt secret "$(pouch info)"
+	pouch rmi far.test:5073/team/app:1
+	proxy_stop
+	unset SSL_CERT_FILE
+	pouchd_stop
+	pouchd_start
+}
+it 'pulls by way of a proxy' proxies
+[ ! -e "$T/registry-5073.pid" ] || registry_stop 5073
+proxy_stop
+
+# A mount that is read-only from the next start on; a running daemon keeps it from becoming so.
+read_only_home() {
+	[ "$POUCH_TEST_PRIVATE" = yes ] || skip 'no mount namespace of its own'
+	pouch pull "$plain/team/app:1"
+	pouch run -d --name survivor --net none "$plain/team/app:1" sleep 1000
+	before=$(find "$home" | sort | cksum)
+	pouchd_stop
+	mount --bind "$home" "$home"
+	mount -o remount,bind,ro "$home"
+	said=0
+	timeout 20 "$POUCH_BUILD/pouchd" --home-dir "$home" --exec-root-dir "$exec_root" --listen "unix://$socket" --pidfile "$T/pid" \
+		--config-file "$T/config.json" --cgroup-parent "$cgroup_parent" --bridge-name "$bridge" --bip "$bip" >"$T/ro.log" 2>&1 || said=$?
+	umount "$home"
+	cat "$T/ro.log"
+	is 1 $said
+	is 1 "$(grep -c -v OOM "$T/ro.log")"
+	has 'Read-only file system' "$(cat "$T/ro.log")"
+	has "$home" "$(cat "$T/ro.log")"
+	is "$before" "$(find "$home" | sort | cksum)"
+	pouchd_start
+	has survivor "$(pouch ps)"
+	is hello "$(pouch exec survivor echo hello)"
+	pouch rm -f survivor
+	pouch rmi "$plain/team/app:1"
+}
+it 'says that the home is read-only, and leaves what runs alone' read_only_home
+
 for port in 5070 5071 5072; do
 	registry_stop $port
 done
