@@ -125,6 +125,21 @@ static int check_args(const struct command *c, const char *path, size_t n, struc
 	return 0;
 }
 
+/* A status of its own, where others are the container's. */
+static int mistake(const struct command *c, const char *path, int rc, struct err *err)
+{
+	auto_free char *words = xstrdup(err->msg);
+
+	if (str_starts(words, "unknown option"))
+		err_set(err, err->kind, "pouch %s: %s; see 'pouch %s --help'", path, words, path);
+	else if (!str_starts(words, "'pouch "))
+		err_wrap(err, rc, "pouch %s", path);
+	if (!c->mistake_status)
+		return rc;
+	cli_complain(err);
+	return c->mistake_status;
+}
+
 static int run_leaf(struct cli *cli, const struct command *c, const char *path, int argc, char **argv,
 		    struct err *err)
 {
@@ -140,11 +155,10 @@ static int run_leaf(struct cli *cli, const struct command *c, const char *path, 
 		command_help(c, path, &help);
 		rc = cli_print(help.data, help.len, err);
 	} else if (rc < 0) {
-		rc = err_wrap(err, rc, "pouch %s", path);
+		rc = mistake(c, path, rc, err);
 	} else {
 		rc = check_args(c, path, args.n, err);
-		if (!rc)
-			rc = c->run(cli, options, &args, err);
+		rc = rc < 0 ? mistake(c, path, rc, err) : c->run(cli, options, &args, err);
 	}
 	option_clear(c->groups, options);
 	if (c->clear)

@@ -25,6 +25,7 @@ struct command {
 	size_t options_size;		/* of the struct which the groups' offsets mean; zeroed before */
 	bool stop_at_argument;		/* options behind the first argument belong to the container */
 	int min_args, max_args;		/* max -1: any number */
+	int mistake_status;		/* exit status for options and arguments that are wrong; 0: as other failures */
 	void (*clear)(void *options);	/* what option_clear() does not know; NULL: nothing */
 
 	/* The exit status, or -errno with the words in @err, which main() prints. */

@@ -252,6 +252,7 @@ const struct command command_run_ = {
 	.name = "run",
 	.usage = "[OPTIONS] IMAGE [ARG...]",
 	.summary = "Create and start a new container",
+	.mistake_status = EXIT_DAEMON,
 	.description = "Create a container from an image, which is pulled when it is not here, start it, and "
 		       "stay attached unless -d.\nExits with the container's exit status; 125 when the container "
 		       "could not be started, 126 when its\ncommand could not be executed, 127 when there is no "

@@ -227,7 +227,8 @@ int container_list(struct engine *e, const struct container_list *list, struct b
 				break;
 			pthread_mutex_lock(&c->lock);
 			if (c->phase != PHASE_CREATING && !c->removed &&
-			    (list->all || list->limit > 0 || q.any_state || container_is_running(c)) &&
+			    (list->all || list->limit > 0 || q.any_state || container_is_running(c) ||
+			     c->rec.state.restarting) &&
 			    (!list->filters || matches(&q, c, list->dialect))) {
 				if (n++)
 					buf_char(ret, ',');

@@ -35,6 +35,11 @@ mistakes() {
 	fails 'is it running?' "$POUCH_BUILD/pouch" -H "unix://$T/nobody.sock" ps
 	fails "invalid host 'nonsense'" "$POUCH_BUILD/pouch" -H nonsense ps
 	exits 1 pouch ps --nosuch
+	fails "unknown option: --nosuch; see 'pouch run --help'" pouch run --nosuch busybox
+	exits 125 pouch run --nosuch busybox
+	exits 125 pouch run -v relative/x:/y busybox true
+	exits 125 pouch run -p 99999:80 busybox true
+	exits 125 pouch run
 }
 it 'says what is wrong' mistakes
 
@@ -123,6 +128,16 @@ lists() {
 	pouch rm one
 }
 it 'lists containers' lists
+
+restarting_ones_are_listed() {
+	run -d --name again --restart always busybox false || :
+	eventually 10 says Restarting pouch ps
+	is again "$(pouch ps --format '{{.Names}}')"
+	pouch stop -t 0 again
+	is '' "$(pouch ps -q)"
+	pouch rm again
+}
+it 'lists those that wait for their next start' restarting_ones_are_listed
 
 inspection() {
 	pouch create --net none --name insp -m 64m --dns 1.1.1.1 --cpu-shares 200 -e A=1 busybox true
