@@ -152,7 +152,7 @@ sysctls_are_the_containers() {
 	linux='"sysctl":{"net.ipv4.ip_forward":"1"}' namespaces='{"type":"mount"},{"type":"uts"}' config
 	fails 'needs a network namespace' oci run -b "$bundle" "$id"
 	linux='"sysctl":{"net.no.such":"1"}' config
-	fails "sysctl 'net.no.such'" oci run -b "$bundle" "$id"
+	fails "'net.no.such': this kernel does not have it" oci run -b "$bundle" "$id"
 	nothing_of "$id"
 }
 
