@@ -226,7 +226,7 @@ build/tests/as-kernel: $(legacy:%=build/obj/dev/tests/legacy/%.o) $(call archive
 build/tests/kernel-probe: tests/legacy/probe.c
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$$(command -v musl-gcc || echo $(CC)) -static $(LANG_FLAGS) $(WARN) -O2 -o $@ $<
+	$(Q)musl-gcc -static $(LANG_FLAGS) $(WARN) -O2 -o $@ $<
 
 # Release programs. The libraries are built once and cached (POUCH_CACHE); what they are made of is in rpm/static.
 static: $(programs:%=build/static/%) $(call archives,static,$(folders))
