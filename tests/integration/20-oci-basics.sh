@@ -193,7 +193,9 @@ unfinished() {
 	for h in $(awk '$3 == "cgroup" && $4 ~ /(^|,)(freezer|pids)(,|$)/ { print $2 }' /proc/mounts) \
 		$(awk '$3 == "cgroup2" { print $2 }' /proc/mounts); do
 		mkdir -p "$h/$cgroup_parent/$id"
-		echo $straggler >"$h/$cgroup_parent/$id/cgroup.procs"
+		# Vanilla 2.6.32 moves threads only.
+		echo $straggler 2>/dev/null >"$h/$cgroup_parent/$id/cgroup.procs" ||
+			echo $straggler >"$h/$cgroup_parent/$id/tasks"
 	done
 }
 

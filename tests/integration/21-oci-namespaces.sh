@@ -70,7 +70,7 @@ a_wrong_namespace_is_refused() {
 	if [ -e /proc/self/ns/net ]; then
 		fails 'network namespace' oci run -b "$bundle" "$id"
 	else
-		fails "open network namespace '/proc/self/ns/uts'" oci run -b "$bundle" "$id"
+		fails "network namespace '/proc/self/ns/uts'" oci run -b "$bundle" "$id"
 	fi
 	namespaces='{"type":"mount"},{"type":"uts"},{"type":"network","path":"/proc/nope"}' config
 	fails "/proc/nope" oci run -b "$bundle" "$id"

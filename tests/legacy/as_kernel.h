@@ -105,7 +105,7 @@ static inline struct verdict give_back(int value)
 	return (struct verdict){.what = RETURN, .value = value};
 }
 
-/* Answers until the last process under the filter is gone. */
+/* Answers until the last process under the filter is gone; then the caller must end this process. */
 void supervise(const struct kernel *k, int listener);
 void answer(const struct call *c, const struct verdict *v);
 
@@ -134,6 +134,8 @@ const char *last_name(const char *path);
 
 /* A name that a call is about to use; @open_flags counts for the calls that open. */
 struct verdict file_use(const struct call *c, int dirfd, const char *path, bool opens, int open_flags);
+/* Before the first call of those below. */
+void calls_prepare(void);
 struct verdict call_open(const struct call *c);
 struct verdict call_stat(const struct call *c);
 struct verdict call_mount(const struct call *c);

@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,7 @@ enum { FRESH_NS = 10 * 1000 * 1000 };
 /* "8:1 /in/the/file/system" of every mount point of every namespace */
 static struct strv points;
 static struct timespec read_at;
+static pthread_mutex_t points_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static char *key(const struct mount_entry *below, const char *target)
 {
@@ -135,6 +137,7 @@ static bool is_busy(const struct call *c, int dirfd, uint64_t at)
 {
 	char path[NAME_MAX_BYTES];
 	auto_free char *k = NULL;
+	bool busy;
 
 	if (!remote_string(c, at, path, sizeof(path)))
 		return false;
@@ -145,11 +148,13 @@ static bool is_busy(const struct call *c, int dirfd, uint64_t at)
 	k = key_of(c, dirfd, path);
 	if (!k)
 		return false;
-	if (!is_fresh())
+	pthread_mutex_lock(&points_lock);
+	/* What is listed may be gone by now. */
+	if (!is_fresh() || strv_has(&points, k))
 		read_points();
-	else if (strv_has(&points, k))
-		read_points();	/* it may be gone by now */
-	return strv_has(&points, k);
+	busy = strv_has(&points, k);
+	pthread_mutex_unlock(&points_lock);
+	return busy;
 }
 
 struct verdict call_remove(const struct call *c)

@@ -96,25 +96,29 @@ static bool wants_i686(const struct call *c)
 	return fd >= 0 && read(fd, text, sizeof(text) - 1) > 0 && (strtoul(text, NULL, 16) & PER_MASK) == PER_LINUX32;
 }
 
-/* In the caller's UTS namespace: its host name counts. */
+static int own_uts;
+
+void calls_prepare(void)
+{
+	own_uts = open("/proc/self/ns/uts", O_RDONLY | O_CLOEXEC);
+}
+
+/* In the caller's UTS namespace, which this thread enters for it: its host name counts. */
 struct verdict call_uname(const struct call *c)
 {
-	static int own = -1;
 	auto_fd int there = -1;
 	struct utsname uts;
 	char path[48];
 	int rc;
 
-	if (own < 0)
-		own = open("/proc/self/ns/uts", O_RDONLY | O_CLOEXEC);
 	(void)str_fmt(path, sizeof(path), "/proc/%u/ns/uts", c->n.pid);
 	there = open(path, O_RDONLY | O_CLOEXEC);
-	if (own < 0 || there < 0 || setns(there, CLONE_NEWUTS) < 0)
+	if (own_uts < 0 || there < 0 || setns(there, CLONE_NEWUTS) < 0)
 		return go_on();
 	rc = uname(&uts);
 	if (wants_i686(c))
 		(void)str_fmt(uts.machine, sizeof(uts.machine), "i686");
-	if (setns(own, CLONE_NEWUTS) < 0)
+	if (setns(own_uts, CLONE_NEWUTS) < 0)
 		abort();	/* every later answer would be wrong */
 	if (rc < 0 || str_fmt(uts.release, sizeof(uts.release), "%s", c->kernel->release) < 0)
 		return go_on();

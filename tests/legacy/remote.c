@@ -6,6 +6,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -136,33 +137,57 @@ static bool is_glibc(int fd)
 	return false;
 }
 
+static struct {
+	dev_t dev;
+	ino_t ino;
+	struct timespec changed;
+	bool glibc;
+} known[64];
+static unsigned int next_known;
+static pthread_mutex_t known_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* -1: not known */
+static int look_up(const struct stat *st)
+{
+	int found = -1;
+
+	pthread_mutex_lock(&known_lock);
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+		if (known[i].ino == st->st_ino && known[i].dev == st->st_dev &&
+		    known[i].changed.tv_sec == st->st_ctim.tv_sec && known[i].changed.tv_nsec == st->st_ctim.tv_nsec)
+			found = known[i].glibc;
+	pthread_mutex_unlock(&known_lock);
+	return found;
+}
+
+static void remember(const struct stat *st, bool glibc)
+{
+	pthread_mutex_lock(&known_lock);
+	next_known = (next_known + 1) % ARRAY_SIZE(known);
+	known[next_known].dev = st->st_dev;
+	known[next_known].ino = st->st_ino;
+	known[next_known].changed = st->st_ctim;
+	known[next_known].glibc = glibc;
+	pthread_mutex_unlock(&known_lock);
+}
+
 bool remote_is_glibc(const struct call *c)
 {
-	static struct {
-		dev_t dev;
-		ino_t ino;
-		struct timespec changed;
-		bool glibc;
-	} known[64];
-	static unsigned int next;
 	char path[48];
 	auto_fd int fd = -1;
 	struct stat st;
+	int answer;
 
 	(void)str_fmt(path, sizeof(path), "/proc/%u/exe", c->n.pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return false;
-	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
-		if (known[i].ino == st.st_ino && known[i].dev == st.st_dev && known[i].changed.tv_sec == st.st_ctim.tv_sec &&
-		    known[i].changed.tv_nsec == st.st_ctim.tv_nsec)
-			return known[i].glibc;
-	next = (next + 1) % ARRAY_SIZE(known);
-	known[next].dev = st.st_dev;
-	known[next].ino = st.st_ino;
-	known[next].changed = st.st_ctim;
-	known[next].glibc = is_glibc(fd);
-	return known[next].glibc;
+	answer = look_up(&st);
+	if (answer < 0) {
+		answer = is_glibc(fd);
+		remember(&st, answer);
+	}
+	return answer;
 }
 
 /* ---- its paths ---- */

@@ -1,7 +1,8 @@
 /*
- * supervise.c - takes the calls that the filter asks about, one by one, and answers
+ * supervise.c - takes the calls that the filter asks about, and answers
  *
- * A call that really opens a file in the caller's place gets a thread of its own: to open a FIFO blocks, as it does on such a kernel.
+ * By several threads: to look at a file may need an answer of a process that itself waits for one of ours (a FUSE file system's). A call
+ * that really opens a file in the caller's place gets a thread of its own, since to open a FIFO blocks, as it does on such a kernel.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -169,28 +170,44 @@ static struct verdict judge(const struct call *c)
 	return go_on();
 }
 
-void supervise(const struct kernel *k, int listener)
-{
-	struct pollfd wait = {.fd = listener, .events = POLLIN};
-	const uint64_t sync_wake_up = 1;
+enum { THREADS = 32 };
 
-	/* Quicker where the kernel has it (6.6): caller and supervisor take turns on one processor. */
-	(void)ioctl(listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, sync_wake_up);
+struct work {
+	const struct kernel *kernel;
+	int listener;
+};
+
+static void *serve(void *data)
+{
+	const struct work *w = data;
+
 	for (;;) {
-		struct call c = {.kernel = k, .listener = listener};
+		struct call c = {.kernel = w->kernel, .listener = w->listener};
 		struct verdict v;
 
-		if (poll(&wait, 1, -1) < 0 && errno != EINTR)
-			return;
-		if (!(wait.revents & POLLIN)) {
-			if (wait.revents & (POLLHUP | POLLERR))
-				return;
-			continue;
-		}
 		/* ENOENT: who asked is gone. */
-		if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &c.n) < 0)
+		if (ioctl(w->listener, SECCOMP_IOCTL_NOTIF_RECV, &c.n) < 0)
 			continue;
 		v = judge(&c);
 		answer(&c, &v);
 	}
+	return NULL;
+}
+
+void supervise(const struct kernel *k, int listener)
+{
+	struct pollfd wait = {.fd = listener};
+	struct work work = {k, listener};
+	const uint64_t sync_wake_up = 1;
+	pthread_t thread;
+
+	calls_prepare();
+	/* Quicker where the kernel has it (6.6): caller and supervisor take turns on one processor. */
+	(void)ioctl(listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, sync_wake_up);
+	for (int i = 0; i < THREADS; i++)
+		if (pthread_create(&thread, NULL, serve, &work))
+			abort();
+	/* Nothing but the end of the last process under the filter; the threads end with this one. */
+	while (!(poll(&wait, 1, -1) > 0 && wait.revents & (POLLHUP | POLLERR)))
+		;
 }
