@@ -35,7 +35,8 @@
 #define LINKS_MAX   (128u << 20)	/* bytes of names; further links become files of their own */
 #define CHANGES_MAX 8			/* times that one name may change its kind between look and open */
 
-static const char zeros[ZEROS];
+/* Not const: constants lie in the program's file. */
+static char zeros[ZEROS];
 
 DEFINE_AUTO(archive_write_free, struct archive *)
 DEFINE_AUTO(archive_entry_free, struct archive_entry *)
