@@ -250,6 +250,11 @@ registry_push() {
 
 # ---- the end -------------------------------------------------------------------------------------------------------------------
 
+# Not "ip link show type veth", which busybox has not.
+veths() {
+	ip -o link 2>/dev/null | sed -n 's/^[0-9]*: \(veth[^:@]*\).*/\1/p'
+}
+
 our_mounts() {
 	awk -v t="$T" 'index($5, t) == 1 { print $5 }' /proc/self/mountinfo
 }
@@ -293,7 +298,7 @@ nothing_is_left() {
 	complain 'container files' "$(find "$home/containers" "$exec_root" -mindepth 1 -type d 2>/dev/null | grep -E '/[0-9a-f]{64}$')"
 	complain 'temporary files' "$(find "$home/tmp" -mindepth 1 2>/dev/null)"
 	if [ "${POUCH_TEST_PRIVATE-}" = yes ]; then
-		complain interfaces "$(ip -o link show type veth 2>/dev/null)"
+		complain interfaces "$(veths)"
 		complain 'iptables rules' "$(iptables-save 2>/dev/null | grep -e '-j DNAT')"
 	fi
 	return $left

@@ -73,7 +73,7 @@ nothing_left() {
 	pouch run --rm -p 18080:80 busybox true
 	pouch run --rm busybox true
 	sleep 1
-	is '' "$(ip -o link show type veth)"
+	is '' "$(veths)"
 	is '' "$(iptables-save | grep -e --dport || true)"
 	is '' "$(ls "$home/network/endpoints")"
 }

@@ -42,7 +42,7 @@ ports() {
 	pouch rm -f web
 	fails '' page "${bip%/*}:18080"
 	is '' "$(iptables-save | grep -e --dport || true)"
-	is '' "$(ip -o link show type veth)"
+	is '' "$(veths)"
 }
 it 'publishes ports by a list of addresses and a proxy' ports
 
