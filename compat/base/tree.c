@@ -33,7 +33,8 @@ struct walk {
 	bool clone_fails;	/* the file systems share no extents: not tried again */
 };
 
-#define BLOCK_SIZE (256 * 1024)
+#define BLOCK_SIZE  (256 * 1024)
+#define SPARSE_SIZE (64 * 1024)	/* of a hole that is kept on kernels that do not show holes */
 
 /* Attributes that the destination's file system cannot hold are left out, as cp -a does. */
 static bool is_xattr_refusal(int code)
@@ -90,13 +91,22 @@ static int copy_attributes(const struct tree_copy *options, int src, int dst, co
 	return 0;
 }
 
-static int copy_range(struct walk *w, int src, int dst, off_t from, off_t to, const char *path,
+static bool is_zero(const char *block, size_t n)
+{
+	return n && !block[0] && memcmp(block, block + 1, n - 1) == 0;
+}
+
+/* @sparse: zeros need not be written, the file gets its size at the end */
+static int copy_range(struct walk *w, int src, int dst, off_t from, off_t to, bool sparse, const char *path,
 		      struct err *err)
 {
+	const off_t step = sparse ? SPARSE_SIZE : BLOCK_SIZE;
+
 	while (from < to) {
-		size_t want = to - from < BLOCK_SIZE ? (size_t)(to - from) : BLOCK_SIZE;
+		size_t want = to - from < step ? (size_t)(to - from) : (size_t)step;
 		ssize_t n = pread(src, w->block, want, from);
 		ssize_t put;
+		bool hole;
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -104,7 +114,8 @@ static int copy_range(struct walk *w, int src, int dst, off_t from, off_t to, co
 			return err_sys(err, errno, "read '%s'", path);
 		if (n == 0)
 			return 0;	/* it shrank meanwhile */
-		for (ssize_t at = 0; at < n; at += put) {
+		hole = sparse && is_zero(w->block, (size_t)n);
+		for (ssize_t at = hole ? n : 0; at < n; at += put) {
 			put = pwrite(dst, w->block + at, (size_t)(n - at), from + at);
 			if (put < 0 && errno == EINTR)
 				put = 0;
@@ -112,16 +123,18 @@ static int copy_range(struct walk *w, int src, int dst, off_t from, off_t to, co
 				return err_sys(err, errno, "write '%s'", path);
 		}
 		from += n;
-		w->done.bytes += (uint64_t)n;
+		w->done.bytes += hole ? 0 : (uint64_t)n;
 		if (w->options->cancel && *w->options->cancel)
 			return err_sys(err, ECANCELED, "copy '%s'", path);
 	}
 	return 0;
 }
 
-static int copy_bytes(struct walk *w, int src, int dst, off_t size, const char *path,
+static int copy_bytes(struct walk *w, int src, int dst, const struct stat *st, const char *path,
 		      struct err *err)
 {
+	const off_t size = st->st_size;
+	const bool sparse = (off_t)st->st_blocks * 512 < size;
 	off_t at = 0;
 
 	while (at < size) {
@@ -132,11 +145,11 @@ static int copy_bytes(struct walk *w, int src, int dst, off_t size, const char *
 		if (data < 0 && errno == ENXIO)
 			break;		/* nothing but a hole up to the end */
 		if (data < 0)
-			data = at;	/* before 3.1 there is no SEEK_DATA: one extent */
+			data = at;	/* before 3.1 there is no SEEK_DATA: one extent, with zeros for holes */
 		hole = lseek(src, data, SEEK_HOLE);
 		if (hole < 0 || hole > size)
 			hole = size;
-		rc = copy_range(w, src, dst, data, hole, path, err);
+		rc = copy_range(w, src, dst, data, hole, sparse, path, err);
 		if (rc < 0)
 			return rc;
 		at = hole > data ? hole : size;
@@ -184,7 +197,7 @@ static int copy_file(struct walk *w, int src_dir, int dst_dir, const char *name,
 			shared = ioctl(dst, TREE_FICLONE, src) == 0;
 			w->clone_fails = !shared && errno != EINTR;
 		}
-		rc = shared ? 0 : copy_bytes(w, src, dst, st.st_size, path, err);
+		rc = shared ? 0 : copy_bytes(w, src, dst, &st, path, err);
 		if (rc < 0)
 			return rc;
 	}

@@ -121,6 +121,15 @@ int dm_fs_mount(const char *source, const char *target, bool discard, const char
 	return code ? err_sys(err, code, "mount ext4 at '%s'", target) : 0;
 }
 
+int dm_fs_seal(const char *dir, const char *name, struct err *err)
+{
+	auto_free char *path = path_join(dir, name);
+
+	if (mount(NULL, path, NULL, MS_REMOUNT | MS_RDONLY, NULL) < 0)
+		return err_sys(err, errno, "make '%s' read-only", path);
+	return storage_unmount(dir, name, err);
+}
+
 void dm_fs_clean_root(int fd)
 {
 	(void)unlinkat(fd, "lost+found", AT_REMOVEDIR);	/* fsck makes it again if it needs it */

@@ -29,6 +29,11 @@ int dm_fs_mkfs_program(char **ret, struct err *err);
 int dm_fs_mkfs(const char *path, uint64_t bytes, struct err *err);
 /* Mount ext4 from the device node or file descriptor's path @source. @discard: tell the device what is free. */
 int dm_fs_mount(const char *source, const char *target, bool discard, const char *label, struct err *err);
+/*
+ * Unmount what is to be the origin of snapshots, clean and written out: nothing writes to it any more, not even where another
+ * mount namespace (of a container that was just being started) keeps it mounted.
+ */
+int dm_fs_seal(const char *dir, const char *name, struct err *err);
 /* Take away what mkfs puts into the root directory @fd. */
 void dm_fs_clean_root(int fd);
 

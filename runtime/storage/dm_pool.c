@@ -15,6 +15,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "compat/base/fd.h"
+#include "compat/base/json.h"
 #include "compat/base/path.h"
 #include "compat/base/proc.h"
 #include "compat/base/str.h"
@@ -22,6 +24,7 @@
 
 #define DATA	 "data"
 #define METADATA "metadata"
+#define CLAIM	 "pool.json"
 
 enum {
 	FULL_PERCENT = 80,
@@ -195,6 +198,51 @@ static int open_below(struct storage *s, const struct dm_pool *p, struct below *
 	return rc;
 }
 
+/* ---- whose pool it is ---- */
+
+/* DIR/pool.json: the devices that this home's layers are on; "" for its own files */
+struct claim {
+	char *data, *metadata;
+};
+
+static const struct json_field claim_fields[] = {
+	JSON_FIELD(struct claim, data, "data", JSON_STR, JSON_REQUIRED),
+	JSON_FIELD(struct claim, metadata, "metadata", JSON_STR, JSON_REQUIRED),
+};
+static const struct json_table claim_table = JSON_TABLE("pool", struct claim, claim_fields);
+
+static bool is_blank(const char *path)
+{
+	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char first[4096] = {0};
+
+	return fd >= 0 && pread(fd, first, sizeof(first), 0) >= 0 && !first[0] &&
+	       memcmp(first, first + 1, sizeof(first) - 1) == 0;
+}
+
+/* Another home's pool on the same devices, and another pool under this home's layers, would both be destroyed. */
+static int claim_pool(struct storage *s, const struct dm_pool *p, struct err *err)
+{
+	const struct claim wanted = {p->data_device ? p->data_device : (char *)"",
+				     p->metadata_device ? p->metadata_device : (char *)""};
+	struct claim got = {0};
+	AUTO(buf_clear) struct buf text = BUF_INIT;
+	int rc = json_parse_file(&claim_table, s->dirfd, CLAIM, 8192, 0, &got, err);
+
+	if (rc == 0 && (!str_eq(got.data, wanted.data) || !str_eq(got.metadata, wanted.metadata)))
+		rc = err_set(err, ERR_INVALID, "the layers in '%s' are in a pool on %s%s%s: give it the same storage options again", s->dir,
+			     *got.data ? "dm.datadev=" : "files of its own", got.data, *got.data ? "" : ", without dm.datadev");
+	json_clear(&claim_table, &got);
+	if (rc != -ENOENT)
+		return rc;
+	if (p->metadata_device && !is_blank(p->metadata_device))
+		return err_set(err, ERR_CONFLICT,
+			       "the thin pool on '%s' is not of this home; to make a new one there: dd if=/dev/zero of=%s bs=4096 count=1",
+			       p->metadata_device, p->metadata_device);
+	json_print(&claim_table, &wanted, 0, &text);
+	return file_replace(s->dirfd, CLAIM, text.data, text.len, 0600, FILE_SYNC, err);
+}
+
 /* ---- the pool ---- */
 
 #define REPAIR "stop pouchd, mend it with thin_repair (package thin-provisioning-tools), and start again"
@@ -206,16 +254,11 @@ static int check_metadata(struct storage *s, const struct dm_pool *p, struct err
 	char *path = p->metadata_device ? p->metadata_device : file;
 	char *argv[] = {(char *)"thin_check", (char *)"-q", (char *)"--clear-needs-check-flag", path, NULL};
 	AUTO(buf_clear) struct buf out = BUF_INIT;
-	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
-	char first[4096] = {0};
 	struct err why = ERR_INIT;
 	int status;
 
-	if (fd < 0 || pread(fd, first, sizeof(first), 0) < 0)
-		return err_sys(err, errno, "read '%s'", path);
-	if (!first[0] && memcmp(first, first + 1, sizeof(first) - 1) == 0)
+	if (is_blank(path))
 		return 0;
-	close(fd_take(&fd));
 	if (proc_run(argv, NULL, &out, &out, CHECK_TIMEOUT_MS, &status, &why) < 0 || proc_exit_code(status) == 127)
 		return 0;	/* not installed: the kernel will say what it thinks */
 	if (proc_exit_code(status) == 0)
@@ -269,8 +312,11 @@ int dm_pool_open(struct storage *s, struct dm_pool *p, struct err *err)
 	auto_free char *node = path_join(p->fs.nodes, DM_POOL_SUFFIX);
 	struct dm_pool_status status;
 	struct dm_state state;
-	int rc = dm_state(p->fs.control, name, &state, NULL);
+	int rc = claim_pool(s, p, err);
 
+	if (rc < 0)
+		return rc;
+	rc = dm_state(p->fs.control, name, &state, NULL);
 	/* One without a table was being made when a process was killed. */
 	if (rc == 0 && !state.has_table) {
 		(void)dm_remove(p->fs.control, name, 1000, NULL, NULL);	/* met again below */

@@ -163,7 +163,7 @@ static int attach_both(const char *image, const char *cow, const char *scratch, 
 }
 
 /* Reads through to the origin, and keeps its own writes to itself. */
-static struct fit try_device(const char *node, const char *image)
+static struct fit try_device(const char *node, const char *image, const char *dir)
 {
 	auto_fd int fd = open(node, O_RDWR | O_CLOEXEC);
 	auto_fd int below = open(image, O_RDONLY | O_CLOEXEC);
@@ -175,9 +175,10 @@ static struct fit try_device(const char *node, const char *image)
 		return fit(FIT_NO, "write to a snapshot: %s", strerror(errno));
 	if (pread(below, sector, sizeof(sector), 0) != (ssize_t)sizeof(sector) || sector[0])
 		return fit(FIT_NO, "a write to a snapshot reaches its origin");
-	if (mount(node, "/", "ext4", MS_SILENT, NULL) < 0 && errno == ENODEV)
+	/* There is none on it, which the kernel can only say when it knows the type. */
+	if (mount(node, dir, "ext4", MS_SILENT, NULL) < 0 && errno == ENODEV)
 		return fit(FIT_NO, "the kernel has no ext4");
-	return fit(FIT_GOOD - 10, "instant snapshots of an image in a loop file, on %s", storage_fs_name(image));
+	return fit(FIT_GOOD - 10, "instant snapshots of an image in a loop file, on %s", storage_fs_name(dir));
 }
 
 static struct fit probe_device(int control, const char *dir, const char *image, const char *cow)
@@ -200,7 +201,7 @@ static struct fit probe_device(int control, const char *dir, const char *image, 
 	if (rc < 0)
 		return fit(FIT_NO, "%s", err.msg);
 	rc = dm_node(node, dev, &err);
-	f = rc < 0 ? fit(FIT_NO, "%s", err.msg) : try_device(node, image);
+	f = rc < 0 ? fit(FIT_NO, "%s", err.msg) : try_device(node, image, dir);
 	(void)unlink(node);
 	if (dm_remove(control, name, BUSY_MS, NULL, &err) < 0)
 		return fit(FIT_NO, "%s", err.msg);
@@ -265,9 +266,9 @@ static int fill_image(struct storage *s, const char *dir, const char *file, cons
 			      "see the storage option dm.basesize", own(s)->fs.size_text);
 	if (root >= 0)
 		close(fd_take(&root));
-	/* The last words to the file are written while it is unmounted. */
-	if (umount2(target, 0) < 0 && rc == 0)
-		rc = err_sys(err, errno, "unmount '%s'", target);
+	if (rc == 0)
+		return dm_fs_seal(dir, FS_DIR, err);
+	(void)storage_unmount(dir, FS_DIR, NULL);	/* the first error is told */
 	return rc;
 }
 

@@ -10,9 +10,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "compat/base/fd.h"
@@ -72,27 +70,12 @@ static int mount_device(struct storage *s, uint64_t id, const char *target, cons
 	return rc;
 }
 
-static void write_out(int fd)
-{
-#ifdef SYS_syncfs
-	if (syscall(SYS_syncfs, fd) == 0)
-		return;
-#endif
-	sync();
-}
-
-/* @dir/fs of the directory @dirfd. Its data is in the pool when this returns, also where another namespace keeps it mounted. */
+/* FS_DIR of the directory @dirfd, which is to be the origin of snapshots. */
 static int unmount_filled(struct storage *s, int dirfd, uint64_t id, struct err *err)
 {
 	char suffix[DM_FS_NAME_MAX], dir[MOUNT_FD_PATH_SIZE];
-	auto_fd int fd = openat(dirfd, FS_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int rc;
+	int rc = dm_fs_seal(mount_fd_path(dirfd, dir), FS_DIR, err);
 
-	if (fd < 0)
-		return err_sys(err, errno, "open '" FS_DIR "'");
-	write_out(fd);
-	close(fd_take(&fd));
-	rc = storage_unmount(mount_fd_path(dirfd, dir), FS_DIR, err);
 	if (rc == 0)
 		(void)dm_fs_deactivate(&own(s)->fs, dm_pool_suffix(id, suffix), BUSY_MS, NULL);	/* tried again at its removal */
 	return rc;

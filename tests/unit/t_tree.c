@@ -166,6 +166,31 @@ static void holes_stay_holes(void **state)
 	assert_true(done.bytes < 1 << 20);
 }
 
+/* What a kernel shows as data that does not show holes. */
+static void zeros_of_a_sparse_file_are_not_written(void **state)
+{
+	struct place *p = *state;
+	struct tree_copy options = {.no_reflink = true};
+	struct tree_copied done = {0};
+	struct err err = ERR_INIT;
+	char zeros[65536] = {0}, got[3];
+	auto_fd int fd = openat(p->src, "zeros", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	auto_fd int copy = -1;
+
+	for (int i = 0; i < 32; i++)
+		assert_int_equal(pwrite(fd, zeros, sizeof(zeros), i * (off_t)sizeof(zeros)), sizeof(zeros));
+	assert_int_equal(pwrite(fd, "end", 3, 16 << 20), 3);
+	assert_int_equal(ftruncate(fd, 20 << 20), 0);
+	assert_int_equal(tree_copy(p->src, p->dst, &options, &done, &err), 0);
+	assert_true(done.bytes < 1 << 20);
+	copy = openat(p->dst, "zeros", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(lseek(copy, 0, SEEK_END), 20 << 20);
+	assert_int_equal(pread(copy, got, 3, 16 << 20), 3);
+	assert_memory_equal(got, "end", 3);
+	assert_int_equal(pread(copy, got, 3, 1 << 20), 3);
+	assert_memory_equal(got, zeros, 3);
+}
+
 static void devices_fifos_and_attributes_are_kept(void **state)
 {
 	struct place *p = *state;
@@ -241,6 +266,7 @@ int main(void)
 		T(a_link_at_the_destination_is_not_written_through),
 		T(hard_links_stay_one_file),
 		T(holes_stay_holes),
+		T(zeros_of_a_sparse_file_are_not_written),
 		T(devices_fifos_and_attributes_are_kept),
 		T(a_tree_that_is_too_deep_is_refused),
 		T(usage_counts_a_hard_link_once),
