@@ -78,7 +78,11 @@ int dm_fs_mkfs(const char *path, uint64_t bytes, struct err *err)
 	auto_free char *journal = xfmt("size=%d", bytes >= (256u << 20) ? JOURNAL_MIB : 4);
 	int status;
 	int rc = dm_fs_mkfs_program(&program, err);
-	char *argv[] = {program, "-q", "-F", "-t", "ext4", "-O", FEATURES, "-I", "256", "-b", "4096", "-m", "0",
+	/*
+	 * -K: no discard. It punches a hole, which 2.6.32 takes for an order to allocate, so that a sparse image would be full at once. There
+	 * is nothing to discard in a new device; "-E nodiscard" is the same, but older programs lack it.
+	 */
+	char *argv[] = {program, "-K", "-q", "-F", "-t", "ext4", "-O", FEATURES, "-I", "256", "-b", "4096", "-m", "0",
 			"-J", journal, "-E", "lazy_itable_init=1", (char *)path, blocks, NULL};
 
 	if (rc < 0)
