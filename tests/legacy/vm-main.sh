@@ -50,7 +50,7 @@ published() {
 it 'serves a published port to the outside' published
 
 execs() {
-	is 'uid=33(www-data) gid=33(www-data) groups=33(www-data)' "$(pouch exec -u www-data web id)"
+	has 'uid=33(www-data) gid=33(www-data)' "$(pouch exec -u www-data web id)"
 	exits 3 pouch exec web sh -c 'exit 3'
 	is abc "$(echo abc | pouch exec -i web cat)"
 	is /tmp "$(pouch exec -w /tmp web pwd)"
@@ -72,7 +72,6 @@ copies() {
 	pouch help cp >/dev/null 2>&1 || skip 'this build has no "pouch cp"'
 	head -c 100000 /dev/urandom >"$T/bytes"
 	pouch cp "$T/bytes" web:/tmp/bytes
-	is "$(md5sum <"$T/bytes")" "$(pouch exec web md5sum <"$T/bytes" | sed 's/^/  -/; s/^  -//')"
 	is "$(md5sum <"$T/bytes" | cut -c1-32)" "$(pouch exec web md5sum /tmp/bytes | cut -c1-32)"
 	pouch cp web:/tmp/bytes "$T/back"
 	cmp "$T/bytes" "$T/back"
@@ -114,7 +113,8 @@ policies() {
 	}
 	eventually 30 given_up
 	is 4 "$(pouch inspect -f '{{.State.ExitCode}}' tries)"
-	pouch rm tries
+	# It may have been between two starts just then.
+	eventually 30 pouch rm tries
 	pouch run -d --name again --restart always "$image" sleep 1000
 	pid=$(pouch inspect -f '{{.State.Pid}}' again)
 	kill -9 "$pid"
@@ -167,7 +167,7 @@ lasting_daemon() {
 	# Not a child of this script, which would wait for it.
 	(
 		"$POUCH_BUILD/pouchd" --home-dir $lasting --exec-root-dir /var/run/pouch-lasting --listen unix:///var/run/pouch-lasting.sock \
-			--pidfile /var/run/pouch-lasting.pid --config-file "$T/config.json" --bridge-name lasting0 --bip 172.29.0.1/24 \
+			--pidfile /var/run/pouch-lasting.pid --config-file $lasting.json --bridge-name lasting0 --bip 172.29.0.1/24 \
 			--insecure-registries "$VM_REGISTRY" >>/var/log/pouch-lasting.log 2>&1 </dev/null &
 	)
 	eventually 30 lasting_pouch version
@@ -175,7 +175,7 @@ lasting_daemon() {
 
 leaves_for_the_reboot() {
 	mkdir -p $lasting
-	echo '{}' >"$T/config.json"
+	echo '{}' >$lasting.json
 	lasting_daemon
 	lasting_pouch pull "$image"
 	lasting_pouch run -d --name forever --restart always -p 8080:80 -v lasting:/data -e SECRET=stillhere "$image" \
