@@ -20,7 +20,7 @@ version_2() {
 
 groups_are_right() {
 	if version_2; then
-		has 'v2' "$(pouch info | grep -i cgroup)"
+		says 'Cgroup Version: 2' pouch info
 		grep -q cpu /sys/fs/cgroup/cgroup.controllers
 	else
 		[ -n "$(cgroup_mount memory)" ]
