@@ -17,6 +17,7 @@
 #include "compat/base/str.h"
 #include "compat/base/version.h"
 #include "compat/kernel/capability.h"
+#include "compat/kernel/oom_score.h"
 #include "runtime/daemon/options.h"
 #include "runtime/daemon/reload.h"
 #include "runtime/daemon/server.h"
@@ -44,10 +45,8 @@ static void raise_limits(void)
 static void set_oom_score(int value)
 {
 	struct err err = ERR_INIT;
-	char text[12];
 
-	str_fmt(text, sizeof(text), "%d", value);
-	if (file_put(AT_FDCWD, "/proc/self/oom_score_adj", text, &err) < 0)
+	if (oom_score_set(0, value, &err) < 0)
 		log_warn("OOM score adjustment %d is not possible here: %s", value, err.msg);
 }
 

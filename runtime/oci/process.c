@@ -22,6 +22,7 @@
 #include "compat/base/str.h"
 #include "compat/kernel/caps.h"
 #include "compat/kernel/lsm.h"
+#include "compat/kernel/oom_score.h"
 #include "compat/kernel/syscalls.h"
 #include "runtime/oci/internal.h"
 #include "runtime/oci/words.h"
@@ -118,21 +119,9 @@ int process_scheduling(pid_t pid, const struct oci_process *process, struct err 
 
 int process_oom_score(pid_t pid, const struct oci_process *process, struct err *err)
 {
-	char path[64], value[32];
 	int64_t score = process->oom_score_adj.v;
-	int rc;
+	int rc = process->oom_score_adj.set ? oom_score_set(pid, score, err) : 0;
 
-	if (!process->oom_score_adj.set)
-		return 0;
-	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", pid);
-	snprintf(value, sizeof(value), "%lld", (long long)score);
-	rc = hidden("oom_score_adj") ? -ENOENT : file_put(AT_FDCWD, path, value, err);
-	if (rc == -ENOENT) {
-		/* Before 2.6.36: -17 (never) to 15. */
-		snprintf(path, sizeof(path), "/proc/%d/oom_adj", pid);
-		snprintf(value, sizeof(value), "%lld", (long long)(score < 0 ? score * 17 / 1000 : score * 15 / 1000));
-		rc = file_put(AT_FDCWD, path, value, err);
-	}
 	return rc < 0 ? err_wrap(err, rc, "set oomScoreAdj to %lld", (long long)score) : 0;
 }
 

@@ -15,6 +15,7 @@
 #include "compat/base/str.h"
 #include "compat/kernel/caps.h"
 #include "compat/kernel/lsm.h"
+#include "compat/kernel/oom_score.h"
 
 static void names_are_read_in_any_case_with_and_without_prefix(void **state)
 {
@@ -139,6 +140,16 @@ static void a_process_gives_up_what_it_shall_not_have(void **state)
 	assert_int_equal(status, 0);
 }
 
+static void only_the_lowest_score_means_never(void **state)
+{
+	assert_int_equal(oom_score_to_adj(-1000), -17);
+	assert_int_equal(oom_score_to_adj(-999), -16);
+	assert_int_equal(oom_score_to_adj(-1), 0);
+	assert_int_equal(oom_score_to_adj(0), 0);
+	assert_int_equal(oom_score_to_adj(999), 14);
+	assert_int_equal(oom_score_to_adj(1000), 15);
+}
+
 static void labels_without_their_lsm_are_refused(void **state)
 {
 	struct err err = ERR_INIT;
@@ -168,6 +179,7 @@ int main(void)
 		cmocka_unit_test(the_default_has_nothing_that_only_a_filter_keeps_harmless),
 		cmocka_unit_test(sets_are_read_and_printed_as_oci_wants),
 		cmocka_unit_test(a_process_gives_up_what_it_shall_not_have),
+		cmocka_unit_test(only_the_lowest_score_means_never),
 		cmocka_unit_test(labels_without_their_lsm_are_refused),
 	};
 
