@@ -89,6 +89,17 @@ static void put_u32(struct nl_msg *msg, int attr, uint32_t v)
 	put(msg, attr, &v, sizeof(v));
 }
 
+/* The library marks nested attributes (NLA_F_NESTED), and 2.6.32 takes the mark for a part of the number, which it then does not know. */
+static struct nlattr *nest(struct nl_msg *msg, int attr)
+{
+	struct nlattr *start = nla_nest_start(msg, attr);
+
+	if (!start)
+		abort();
+	start->nla_type = (uint16_t)attr;
+	return start;
+}
+
 /* ---- links -------------------------------------------------------------------------------------------------------------------- */
 
 static int try_veth(struct nl_sock *sock, const struct veth *veth, const char *peer_name, bool elsewhere)
@@ -99,11 +110,11 @@ static int try_veth(struct nl_sock *sock, const struct veth *veth, const char *p
 
 	put_str(msg, IFLA_IFNAME, veth->host_name);
 	put_u32(msg, IFLA_MTU, (uint32_t)veth->mtu);
-	info = nla_nest_start(msg, IFLA_LINKINFO);
+	info = nest(msg, IFLA_LINKINFO);
 	put_str(msg, IFLA_INFO_KIND, "veth");
-	data = nla_nest_start(msg, IFLA_INFO_DATA);
-	far = nla_nest_start(msg, VETH_INFO_PEER);
-	if (!info || !data || !far || nlmsg_append(msg, &peer, sizeof(peer), NLMSG_ALIGNTO) < 0)
+	data = nest(msg, IFLA_INFO_DATA);
+	far = nest(msg, VETH_INFO_PEER);
+	if (nlmsg_append(msg, &peer, sizeof(peer), NLMSG_ALIGNTO) < 0)
 		abort();
 	put_str(msg, IFLA_IFNAME, peer_name);
 	put_u32(msg, IFLA_MTU, (uint32_t)veth->mtu);
