@@ -25,8 +25,8 @@
 #define TIOCGPTN _IOR('T', 0x30, unsigned int)
 #endif
 
-/* An agent which its container has stopped must not keep us for ever. */
-#define READY_MS 30000
+/* An agent which its container has stopped must not keep us for ever; a slow machine with hundreds of requests at once may take long. */
+#define READY_MS 120000
 
 struct asking {
 	struct oci_container *c;
