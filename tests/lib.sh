@@ -92,6 +92,14 @@ needs_engine() {
 	esac
 }
 
+# needs_joins: skips where a container cannot join the namespaces of another
+needs_joins() {
+	case ,${POUCH_HIDE-}, in
+	*,setns,*) skip 'namespaces cannot be joined: setns is hidden' ;;
+	esac
+	[ -e /proc/self/ns/mnt ] || skip 'this kernel cannot join all namespaces'
+}
+
 is() {
 	[ "$1" = "$2" ] || { echo "expected '$1', got '$2'"; return 1; }
 }

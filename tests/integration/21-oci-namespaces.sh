@@ -51,6 +51,7 @@ loopback_is_up() {
 }
 
 joins_by_path() {
+	needs_joins
 	needs_files
 	start_sleeper
 	pid=$(pid_of "$id")
@@ -114,6 +115,7 @@ user_namespace_binds_private_sources() {
 }
 
 user_namespace_is_joined_by_path() {
+	needs_joins
 	[ -e /proc/self/ns/user ] || skip 'this kernel has no user namespaces'
 	namespaces=$users linux=$maps start_sleeper
 	pid=$(pid_of "$id")

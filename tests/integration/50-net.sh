@@ -62,12 +62,22 @@ no_network() {
 it 'gives no network on request' no_network
 
 shared() {
+	needs_joins
 	pouch run -d --name first busybox sleep 1000
 	is "$(pouch exec first ip addr show eth0)" "$(pouch run --rm --net container:first busybox ip addr show eth0)"
 	pouch rm -f first
 	has "${bip%/*}" "$(pouch run --rm --net host busybox ip addr)"
 }
 it 'shares networks' shared
+
+not_shared() {
+	! (needs_joins) >/dev/null || skip 'namespaces can be joined here'
+	pouch run -d --name first busybox sleep 1000
+	fails 'join-namespaces' pouch create --name second --net container:first busybox true
+	fails 'no such' pouch inspect second
+	pouch rm -f first
+}
+it 'refuses to share networks that cannot be joined' not_shared
 
 nothing_left() {
 	pouch run --rm -p 18080:80 busybox true

@@ -75,6 +75,11 @@ namespaces() {
 	says "$(readlink /proc/self/ns/pid)" run --pid host busybox readlink /proc/self/ns/pid
 	says "$(readlink /proc/self/ns/ipc)" run --ipc host busybox readlink /proc/self/ns/ipc
 	says "$(readlink /proc/self/ns/net)" pouch run --rm --net host busybox readlink /proc/self/ns/net
+	fails 'invalid' run --pid nonsense busybox true
+}
+
+shared_namespaces() {
+	needs_joins
 	pouch run -d --name owner --ipc shareable --hostname owner-name busybox sleep 1000
 	is owner-name "$(pouch run --rm --net container:owner busybox hostname)"
 	is "$(pouch exec owner readlink /proc/1/ns/net)" "$(pouch run --rm --net container:owner busybox readlink /proc/self/ns/net)"
@@ -84,7 +89,6 @@ namespaces() {
 	prints shared --ipc container:owner busybox ls /dev/shm
 	pouch rm -f owner
 	fails 'not found' pouch run --rm --net container:owner busybox true
-	fails 'invalid' run --pid nonsense busybox true
 }
 
 limits() {
@@ -247,7 +251,8 @@ failed_starts_leave_nothing() {
 
 it 'sets up the process' process
 it 'confines it' security
-it 'shares namespaces as told' namespaces
+it 'shares namespaces of the host as told' namespaces
+it 'shares namespaces of containers as told' shared_namespaces
 it 'limits resources' limits
 it 'puts it under another control group' its_own_cgroup_parent
 it 'shows files and devices' files
