@@ -39,7 +39,8 @@ private_root_make() {
 private_root_can_boot() {
 	[ "$(id -u)" = 0 ] || skip 'a private root needs root'
 	needs unshare nsenter
-	unshare -m -p -n -f true 2>/dev/null || skip 'no namespaces for a private root'
+	unshare -m -p -n -f --kill-child true 2>/dev/null || skip 'no namespaces for a private root'
+	nsenter -t $$ -m -p -n true 2>/dev/null || skip 'this kernel lets nobody into the namespaces of a private root'
 }
 
 # The first process reaps what is left to it, as init does: a shell does so while it waits for another.

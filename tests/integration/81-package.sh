@@ -4,6 +4,7 @@
 . "$tests/private-root.sh"
 
 needs rpm rpmbuild rpm2cpio cpio
+rpm --version 2>/dev/null | grep -q '^RPM version' || skip 'the rpm of this shell is not the real one'
 [ -x "$POUCH_BUILD/pouchd" ] || skip "there is no pouchd in $POUCH_BUILD"
 top=$(cd "$tests/.." && pwd)
 
@@ -128,7 +129,6 @@ completes_words() {
 
 # A package of busybox which provides what ours requires, so that dependencies are really resolved.
 base_installed() {
-	private_root_can_boot
 	private_root_make
 	cat >"$T/base.spec" <<-END
 		%define _binary_payload w1.gzdio
@@ -232,6 +232,7 @@ it 'wants nothing that rpm 4.8 lacks' wants_no_newer_rpm
 it 'holds what make install installs' is_what_make_install_installs
 it 'has scriptlets that every shell reads' has_scriptlets_for_any_shell
 it 'completes words in bash' completes_words
+private_root_can_boot
 it 'has its dependencies in the private root' base_installed
 [ -e "$R/var/lib/rpm" ] || exit 1
 it 'is installed, makes its group, and is registered with chkconfig' is_installed
