@@ -74,6 +74,14 @@ static struct fit by_limit(const struct backend *b)
 	return n ? fit(FIT_NO, "%s", rows[0].reason) : fit(FIT_NO, "not known to the cgroup code");
 }
 
+static struct fit by_host(const struct backend *b)
+{
+	struct fit rows[CGROUP_HOST_BACKENDS];
+
+	cgroup_host_rows(rows);
+	return rows[strcmp(rows[0].name, b->name) == 0 ? 0 : 1];
+}
+
 /* Late 2.6.32 kernels of vendors join some kinds and not others. */
 static struct fit by_setns(const struct backend *b)
 {
@@ -172,21 +180,41 @@ static const struct {
 		"proc-view", "show a container its own limits in /proc", {{0}},
 		"no backend in this version: options that ask for it are refused",
 	},
+	[CAPABILITY_CGROUPS] = {
+		"cgroups", "control groups to put containers in",
+		{OTHER("host", by_host, ""),
+		 OTHER("mount", by_host, "")},
+	},
 	[CAPABILITY_CPU_LIMIT] = {
 		"cpu-limit", "limit CPU time (--cpus, --cpu-quota)",
-		{LIMIT("v1", CGROUP_CPU_QUOTA, OFF_NONE, ""), LIMIT("v2", CGROUP_CPU_QUOTA, OFF_NONE, "")},
+		{LIMIT("v1", CGROUP_CPU_QUOTA, FEATURE_CFS_QUOTA, ""),
+		 LIMIT("v2", CGROUP_CPU_QUOTA, FEATURE_CFS_QUOTA, ""),
+		 LIMIT("duty-cycle", CGROUP_CPU_QUOTA, OFF_NONE,
+		       "all of a container stands still for a part of each tenth of a second and so answers late; a second "
+		       "process a container")},
 	},
 	[CAPABILITY_PROCESS_LIMIT] = {
 		"process-limit", "limit the number of processes (--pids-limit)",
-		{LIMIT("v1", CGROUP_PIDS, OFF_NONE, ""), LIMIT("v2", CGROUP_PIDS, OFF_NONE, "")},
+		{LIMIT("v1", CGROUP_PIDS, FEATURE_PIDS_CGROUP, ""),
+		 LIMIT("v2", CGROUP_PIDS, FEATURE_PIDS_CGROUP, ""),
+		 LIMIT("accounting", CGROUP_PIDS, OFF_NONE,
+		       "fork does not fail at the limit: a few milliseconds later the newest processes above it are killed; "
+		       "a second process a container")},
 	},
 	[CAPABILITY_MEMORY_LIMIT] = {
 		"memory-limit", "limit memory (--memory)",
-		{LIMIT("v1", CGROUP_MEMORY, OFF_NONE, ""), LIMIT("v2", CGROUP_MEMORY, OFF_NONE, "")},
+		{LIMIT("v1", CGROUP_MEMORY, FEATURE_MEMORY_CGROUP, ""),
+		 LIMIT("v2", CGROUP_MEMORY, FEATURE_MEMORY_CGROUP, ""),
+		 LIMIT("address-space", CGROUP_MEMORY, OFF_NONE,
+		       "the limit is for the address space of each process, not for all together: a process over it is refused "
+		       "memory and not killed, and programs that reserve much more than they use do not start")},
 	},
 	[CAPABILITY_OOM_NOTICE] = {
 		"oom-notice", "tell when a container ran out of memory",
-		{LIMIT("v1", CGROUP_OOM_NOTICE, OFF_NONE, ""), LIMIT("v2", CGROUP_OOM_NOTICE, OFF_NONE, "")},
+		{LIMIT("v1", CGROUP_OOM_NOTICE, FEATURE_OOM_CONTROL, ""),
+		 LIMIT("v2", CGROUP_OOM_NOTICE, FEATURE_OOM_CONTROL, ""),
+		 LIMIT("counters", CGROUP_OOM_NOTICE, OFF_NONE,
+		       "it is known at the end of a container only, and only when its first process was the one killed")},
 	},
 	[CAPABILITY_DEVICE_ACCESS] = {
 		"device-access", "allow single devices only (--device)",

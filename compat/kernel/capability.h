@@ -21,6 +21,7 @@ enum capability {
 	CAPABILITY_LAYERED_ROOT,	/* overlay to copy: storage drivers' names */
 	CAPABILITY_DISK_QUOTA,
 	CAPABILITY_PROC_VIEW,
+	CAPABILITY_CGROUPS,		/* host, mount */
 	CAPABILITY_CPU_LIMIT,
 	CAPABILITY_PROCESS_LIMIT,
 	CAPABILITY_MEMORY_LIMIT,
@@ -51,11 +52,15 @@ enum capability {
 	CAPABILITY_COUNT
 };
 
+/* In the exec root: the list of hierarchies that were mounted there or elsewhere by compat_init(). */
+#define COMPAT_CGROUP_RECORD "cgroup.mounts"
+
 struct compat_options {
 	const char *home;		/* where layers and root file systems lie; NULL: /var/lib/pouch */
 	const char *exec_root;		/* holds the cache compat.json; NULL: /var/run/pouch */
 	const char *profile_path;	/* NULL: /etc/pouch/compat.xml, which may be absent */
 	bool no_cache;			/* neither read nor write it */
+	bool mount_cgroups;		/* compat_init(): cgroup_host_mount() first; see COMPAT_CGROUP_RECORD */
 };
 
 /*

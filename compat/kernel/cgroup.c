@@ -17,7 +17,7 @@
 #include "compat/base/time.h"
 #include "compat/kernel/cgroup_internal.h"
 
-enum { FILE_MAX = 4 << 20, REMOVE_MS = 10000 };
+enum { FILE_MAX = 4 << 20, REMOVE_MS = 10000, BUSY_MS = 5000 };
 
 /* Controllers whose absence from a hybrid host's v2 tree nobody notices until a limit names them. */
 #define SELDOM (CTL_BIT(CTL_HUGETLB) | CTL_BIT(CTL_RDMA) | CTL_BIT(CTL_MISC) | CTL_BIT(CTL_PERF_EVENT))
@@ -44,16 +44,15 @@ bool cgroup_is_dir(const char *path)
 	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-int cgroup_open(const char *path, struct cgroup **ret, struct err *err)
+int cgroup_open_in(struct cgroup_host *host, const char *path, struct cgroup **ret, struct err *err)
 {
 	AUTO(cgroup_close) struct cgroup *cg = xcalloc(1, sizeof(*cg));
 	int rc;
 
+	cg->host = *host;
+	*host = (struct cgroup_host){0};
 	cg->oom_fd = cg->oom_control_fd = -1;
 	rc = check_path(path, &cg->path, err);
-	if (rc < 0)
-		return rc;
-	rc = cgroup_host_read(&cg->host, err);
 	if (rc < 0)
 		return rc;
 	if (!cg->host.hierarchies.n)
@@ -70,6 +69,14 @@ int cgroup_open(const char *path, struct cgroup **ret, struct err *err)
 	}
 	*ret = take(cg);
 	return 0;
+}
+
+int cgroup_open(const char *path, struct cgroup **ret, struct err *err)
+{
+	AUTO(cgroup_host_clear) struct cgroup_host host = {0};
+	int rc = cgroup_host_read(&host, err);
+
+	return rc < 0 ? rc : cgroup_open_in(&host, path, ret, err);
 }
 
 void cgroup_close(struct cgroup *cg)
@@ -215,6 +222,17 @@ static void cpuset_fill(const struct cgroup_hierarchy *h, const char *dir, bool 
 		(void)file_put(-1, clone, "1", &ignored);
 }
 
+/* The limit holds for groups that the container makes below, too; the default of old kernels is that it does not. */
+static void count_below(const char *dir)
+{
+	AUTO(buf_clear) struct buf text = BUF_INIT;
+	auto_free char *file = xfmt("%s/memory.use_hierarchy", dir);
+	struct err ignored;
+
+	if (file_read(-1, file, FILE_MAX, &text, &ignored) == 0 && *buf_cstr(&text) == '0')
+		(void)file_put(-1, file, "1", &ignored); /* no group is below yet, so it can */
+}
+
 /* Let the children of @dir use the controllers @carries. Those that cannot be had show up when a limit wants them. */
 static void enable_controllers(const char *dir, unsigned int carries)
 {
@@ -272,6 +290,8 @@ static int make_dirs(const struct cgroup *cg, int h, int *made, struct err *err)
 filled:
 	if (hierarchy->carries & CTL_BIT(CTL_CPUSET) && !hierarchy->v2)
 		cpuset_fill(hierarchy, dir, true);
+	if (hierarchy->carries & CTL_BIT(CTL_MEMORY) && !hierarchy->v2)
+		count_below(dir);
 	return 0;
 }
 
@@ -429,11 +449,28 @@ int cgroup_enter_prepare(const struct cgroup *cg, int ret_fds[CGROUP_MAX_HIERARC
 	return 0;
 }
 
+/* Before 3.3 a frozen group takes nobody. Where a keeper freezes it for a moment, the moment passes. */
+static int write_patiently(int fd, const char *text)
+{
+	const struct timespec pause = {.tv_nsec = 2000000};
+	int64_t end_ms = time_mono_ms() + BUSY_MS;
+
+	for (;;) {
+		if (write(fd, text, strlen(text)) == (ssize_t)strlen(text))
+			return 0;
+		if (errno != EBUSY || time_mono_ms() >= end_ms)
+			return -errno;
+		nanosleep(&pause, NULL);
+	}
+}
+
 int cgroup_enter_self(const int *fds, size_t count, struct err *err)
 {
 	for (size_t i = 0; i < count; i++) {
-		if (write(fds[i], "0", 1) != 1)
-			return err_sys(err, errno, "join cgroup");
+		int rc = write_patiently(fds[i], "0");
+
+		if (rc < 0)
+			return err_sys(err, -rc, "join cgroup");
 	}
 	return 0;
 }
@@ -473,6 +510,11 @@ static int remove_tree(const char *dir, int depth)
 	return rmdir(dir) == 0 || errno == ENOENT ? 0 : -errno;
 }
 
+int cgroup_remove_dirs(const char *dir)
+{
+	return remove_tree(dir, 0);
+}
+
 int cgroup_remove(struct cgroup *cg, struct err *err)
 {
 	int64_t end_ms = time_mono_ms() + REMOVE_MS;
@@ -484,7 +526,7 @@ int cgroup_remove(struct cgroup *cg, struct err *err)
 		int code = 0;
 
 		for (size_t h = 0; h < cg->host.hierarchies.n; h++) {
-			int rc = cg->joined[h] ? remove_tree(cg->dirs[h], 0) : 0;
+			int rc = cg->joined[h] ? cgroup_remove_dirs(cg->dirs[h]) : 0;
 
 			if (rc < 0) {
 				code = -rc;

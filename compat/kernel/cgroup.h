@@ -149,18 +149,43 @@ const char *cgroup_limit_name(enum cgroup_limit limit);
 #define CGROUP_LIMIT_BACKENDS 3
 
 /*
- * How well each backend of @limit works here: v1, v2, and a substitute where one exists ("stop-signals" for the freezer). Fills
- * @rows (best first by score) and returns their number. Makes and removes an empty group to look at its files; the answers are kept for
- * the life of the process.
+ * How well each backend of @limit works here: v1, v2, and a substitute where one exists ("stop-signals" for the freezer, "duty-cycle",
+ * "accounting", "address-space", "counters"). Fills @rows and returns their number. Makes and removes an empty group to look at its
+ * files; the answers are kept for the life of the process.
  */
 size_t cgroup_limit_rows(enum cgroup_limit limit, struct fit rows[CGROUP_LIMIT_BACKENDS]);
+/* Look again at the next call: something was mounted or hidden. */
+void cgroup_limit_forget(void);
 /* The best of them: score FIT_NO and its reason when this host cannot. */
 struct fit cgroup_limit_fit(enum cgroup_limit limit);
+/* The best without substitutes. */
+struct fit cgroup_limit_native(enum cgroup_limit limit);
 
 enum cgroup_mode { CGROUP_NONE, CGROUP_V1, CGROUP_V2, CGROUP_HYBRID };
 
 enum cgroup_mode cgroup_host_mode(void);
 const char *cgroup_mode_name(enum cgroup_mode mode); /* "none", "v1", "v2", "hybrid" */
+
+/*
+ * Mount what the kernel has and nobody mounted: the v2 tree where it carries all that matters and no hierarchy of v1 is there, else each free
+ * controller of v1. They go to /sys/fs/cgroup (below a tmpfs), where that does not exist to /cgroup, and where this cannot be made
+ * either below @fallback. A controller that shares its hierarchy takes the others along; the ns controller is never mounted.
+ *
+ * @record	file of the mounts that were made by us, so that a later process can undo them; read first
+ *
+ * Returns how many were mounted. What could not be mounted is missing from then on, which the rows of cgroup_host_rows() say.
+ */
+int cgroup_host_mount(const char *fallback, const char *record, struct err *err);
+/*
+ * Undo what @record lists, as far as nobody uses it: a hierarchy with any group in it but the empty @parent stays, with its entry, because
+ * containers live on without their daemon.
+ */
+void cgroup_host_unmount(const char *record, const char *parent);
+/* Did this process mount any? */
+bool cgroup_host_mounted(void);
+/* "host": all that this kernel has was mounted; "mount": a daemon mounts the rest. */
+#define CGROUP_HOST_BACKENDS 2
+void cgroup_host_rows(struct fit rows[CGROUP_HOST_BACKENDS]);
 
 /* ---- one group ----------------------------------------------------------------------------------------------------------- */
 
@@ -213,6 +238,25 @@ int cgroup_apply(struct cgroup *cg, const struct cgroup_resources *res, struct e
 /* The checks of cgroup_apply() alone, against what this host has; needs no group. */
 int cgroup_check(const struct cgroup_resources *res, struct err *err);
 
+/*
+ * Limits that no file of this host holds and that somebody holds by other means: a keeper that lives as long as the container (CPU, tasks),
+ * or whoever starts its processes (memory). cgroup_apply() refuses them unless cgroup_keep() was told that the caller sees to it.
+ */
+struct cgroup_kept {
+	int64_t cpu_quota_us;	/* a period; 0: none */
+	int64_t cpu_period_us;
+	int64_t tasks;		/* 0: none */
+	int64_t memory_bytes;	/* address space of each process; 0: none */
+};
+
+enum { CGROUP_KEEPS_MEMORY = 1, CGROUP_KEEPS_CPU = 2, CGROUP_KEEPS_TASKS = 4 };
+
+void cgroup_keep(struct cgroup *cg, unsigned int keeps);
+/* What cgroup_apply() left to the caller, all calls together. Borrowed. */
+const struct cgroup_kept *cgroup_kept(const struct cgroup *cg);
+/* Must @limit be kept by other means than the group's files? Needs no group; for CGROUP_MEMORY, CGROUP_PIDS and CGROUP_CPU_QUOTA. */
+bool cgroup_lacks(const struct cgroup *cg, enum cgroup_limit limit);
+
 typedef VEC(pid_t) pid_vec;
 
 void pid_vec_clear(pid_vec *pids);
@@ -225,8 +269,21 @@ int cgroup_kill(const struct cgroup *cg, int sig, struct err *err);
 /* Wait until every task stopped or runs again. Undone on failure. By signals where there is no freezer. */
 int cgroup_freeze(struct cgroup *cg, bool freeze, struct err *err);
 int cgroup_is_frozen(const struct cgroup *cg, bool *ret, struct err *err);
+/* cgroup_freeze() by the freezer alone that does not wait: 0 or -errno. Asking again helps tasks along that forked meanwhile. */
+int cgroup_freeze_begin(const struct cgroup *cg, bool freeze);
+/* CPU time that the group's tasks used, in nanoseconds. 0 or -errno. */
+int cgroup_cpu_usage(const struct cgroup *cg, uint64_t *ret_ns);
+/* Tasks of the group and of groups below it: threads, not processes. An absent group has none. */
+size_t cgroup_count_tasks(const struct cgroup *cg);
 /* Kill what is left, remove the group with those below it, in all hierarchies. Absent is fine. At most 10 s. */
 int cgroup_remove(struct cgroup *cg, struct err *err);
+
+/*
+ * The ns controller of old kernels gives each process that makes namespaces a group of its own, which stays. _forget removes that of our
+ * dead child @pid, _sweep those of all dead processes that were started from our group. Nothing where it is not mounted.
+ */
+void cgroup_ns_forget(pid_t pid);
+void cgroup_ns_sweep(void);
 
 /* ---- out of memory ------------------------------------------------------------------------------------------------------- */
 
@@ -239,6 +296,11 @@ int cgroup_oom_fd(struct cgroup *cg, struct err *err);
 bool cgroup_oom_read(struct cgroup *cg);
 /* Did the kernel kill a task of the group for memory, ever? From the group's own counters; the fd is not needed. */
 bool cgroup_oom_killed(struct cgroup *cg);
+/*
+ * For kernels that neither notify nor count: did the group reach its limit? With a first process that somebody unknown killed it says as
+ * much as can be known. False where cgroup_oom_killed() knows.
+ */
+bool cgroup_oom_suspected(const struct cgroup *cg);
 
 /* ---- statistics ---------------------------------------------------------------------------------------------------------- */
 

@@ -3,6 +3,8 @@
  *
  * What SIGSTOP loses: the container's own parent processes see their children stop (WUNTRACED), and SIGCONT from inside ends it.
  */
+#include <dirent.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -32,6 +34,11 @@ static enum freezer which(const struct cgroup *cg)
 			return FREEZER_V2;
 	}
 	return FREEZER_SIGNALS;
+}
+
+bool cgroup_freezer_missing(const struct cgroup *cg)
+{
+	return which(cg) == FREEZER_SIGNALS;
 }
 
 static void nap(long *us)
@@ -69,18 +76,78 @@ static bool all_stopped(const pid_vec *pids)
 	return true;
 }
 
-static int read_state(const struct cgroup *cg, enum freezer kind, bool *ret, struct err *err)
+/*
+ * Before 3.9 the freezer stops the tasks of one group and not those of the groups below it. Newer kernels have freezer.self_freezing and
+ * must be left to do it themselves: what the container froze inside stays frozen when it is thawed.
+ */
+static bool is_flat(const struct cgroup *cg)
+{
+	auto_free char *file = cgroup_file(cg, cgroup_serving(cg, CTL_FREEZER), "freezer.self_freezing");
+
+	return access(file, F_OK) != 0;
+}
+
+/* Calls back for @dir and, when @deep, for every group below. Stops at the first that is not 0. */
+static int each_group(const char *dir, bool deep, int depth, int (*cb)(const char *dir, void *arg), void *arg)
+{
+	auto_closedir DIR *d = NULL;
+	struct dirent *e;
+	int rc = cb(dir, arg);
+
+	if (rc || !deep || depth > 32 || !(d = opendir(dir)))
+		return rc;
+	while (!rc && (e = readdir(d))) {
+		auto_free char *child = NULL;
+
+		if (e->d_name[0] == '.' || (e->d_type != DT_DIR && e->d_type != DT_UNKNOWN))
+			continue;
+		child = xfmt("%s/%s", dir, e->d_name);
+		if (e->d_type == DT_DIR || cgroup_is_dir(child))
+			rc = each_group(child, deep, depth + 1, cb, arg);
+	}
+	return rc;
+}
+
+static int put_state(const char *dir, void *arg)
+{
+	auto_free char *file = xfmt("%s/freezer.state", dir);
+	struct err ignored;
+	int rc = file_put(-1, file, arg, &ignored);
+
+	return rc == -ENOENT ? 0 : rc; /* removed meanwhile */
+}
+
+/* The state of one group: 1 when it is not FROZEN. */
+static int is_not_frozen(const char *dir, void *arg)
 {
 	AUTO(buf_clear) struct buf text = BUF_INIT;
+	auto_free char *file = xfmt("%s/freezer.state", dir);
+	int rc = file_read(-1, file, 64, &text, arg);
+
+	return rc == -ENOENT ? 0 : rc < 0 ? rc : !str_starts(buf_cstr(&text), "FROZEN");
+}
+
+static int read_state_v1(const struct cgroup *cg, bool *ret, struct err *err)
+{
+	const char *dir = cg->dirs[cgroup_serving(cg, CTL_FREEZER)];
+	int rc;
+
+	if (!cgroup_is_dir(dir))
+		return err_sys(err, ENOENT, "read state of cgroup '%s'", dir);
+	rc = each_group(dir, is_flat(cg), 0, is_not_frozen, err);
+	*ret = rc == 0;
+	return rc < 0 ? rc : 0;
+}
+
+static int read_state(const struct cgroup *cg, enum freezer kind, bool *ret, struct err *err)
+{
 	AUTO(pid_vec_clear) pid_vec pids = {0};
 	uint64_t frozen = 0;
 	int rc;
 
 	switch (kind) {
 	case FREEZER_V1:
-		rc = cgroup_read(cg, cgroup_serving(cg, CTL_FREEZER), "freezer.state", &text, err);
-		*ret = rc >= 0 && strcmp(buf_cstr(&text), "FROZEN") == 0;
-		return rc;
+		return read_state_v1(cg, ret, err);
 	case FREEZER_V2:
 		rc = cgroup_read_key(cg, cg->host.unified, "cgroup.events", "frozen", &frozen);
 		*ret = frozen;
@@ -96,14 +163,25 @@ static int read_state(const struct cgroup *cg, enum freezer kind, bool *ret, str
 static int ask(const struct cgroup *cg, enum freezer kind, bool freeze, struct err *err)
 {
 	auto_free char *path = NULL;
+	int h, rc;
 
 	if (kind == FREEZER_SIGNALS)
 		return cgroup_kill(cg, freeze ? SIGSTOP : SIGCONT, err);
-	path = kind == FREEZER_V1 ? cgroup_file(cg, cgroup_serving(cg, CTL_FREEZER), "freezer.state") :
-				    cgroup_file(cg, cg->host.unified, "cgroup.freeze");
-	if (kind == FREEZER_V1)
-		return file_put(-1, path, freeze ? "FROZEN" : "THAWED", err);
+	if (kind == FREEZER_V1) {
+		h = cgroup_serving(cg, CTL_FREEZER);
+		rc = each_group(cg->dirs[h], is_flat(cg), 0, put_state, freeze ? "FROZEN" : "THAWED");
+		return rc < 0 ? err_sys(err, -rc, "write freezer.state") : 0;
+	}
+	path = cgroup_file(cg, cg->host.unified, "cgroup.freeze");
 	return file_put(-1, path, freeze ? "1" : "0", err);
+}
+
+int cgroup_freeze_begin(const struct cgroup *cg, bool freeze)
+{
+	struct err ignored;
+	enum freezer kind = which(cg);
+
+	return kind == FREEZER_SIGNALS ? -ENOTSUP : ask(cg, kind, freeze, &ignored);
 }
 
 int cgroup_freeze(struct cgroup *cg, bool freeze, struct err *err)

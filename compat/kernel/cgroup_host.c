@@ -68,7 +68,14 @@ static unsigned int controller_bit(const char *name, bool v2)
 	return bits;
 }
 
-static void add_v1(struct cgroup_host *host, const char *mount, const char *options)
+/* Those that this process shall believe to be missing. */
+static unsigned int controllers_without(unsigned int without)
+{
+	return (without & CGROUP_WITHOUT_PIDS ? CTL_BIT(CTL_PIDS) : 0) |
+	       (without & CGROUP_WITHOUT_MEMORY ? CTL_BIT(CTL_MEMORY) : 0);
+}
+
+static void add_v1(struct cgroup_host *host, const char *mount, const char *options, unsigned int without)
 {
 	AUTO(strv_clear) struct strv words = {0};
 	AUTO(strv_clear) struct strv kept = {0};
@@ -104,10 +111,10 @@ static void add_v1(struct cgroup_host *host, const char *mount, const char *opti
 	h = VEC_ADD(&host->hierarchies);
 	h->mount = unescape(mount);
 	h->options = strv_join(&kept, ",");
-	h->carries = carries;
+	h->carries = carries & ~controllers_without(without);
 	h->noprefix = noprefix;
 	for (int c = 0; c < CTL_COUNT; c++) {
-		if (carries & CTL_BIT(c))
+		if (h->carries & CTL_BIT(c))
 			host->serves[c] = (int)(host->hierarchies.n - 1);
 	}
 }
@@ -126,7 +133,7 @@ static void add_v2(struct cgroup_host *host, const char *mount)
 }
 
 /* What no v1 hierarchy serves is served by the v2 tree, when it has it. */
-static void serve_v2(struct cgroup_host *host)
+static void serve_v2(struct cgroup_host *host, unsigned int without)
 {
 	AUTO(buf_clear) struct buf text = BUF_INIT;
 	AUTO(strv_clear) struct strv names = {0};
@@ -143,7 +150,7 @@ static void serve_v2(struct cgroup_host *host)
 
 	strv_split(&names, buf_cstr(&text), " \n", false);
 	STRV_EACH(name, &names) {
-		unsigned int bits = controller_bit(*name, true);
+		unsigned int bits = controller_bit(*name, true) & ~controllers_without(without);
 
 		for (int c = 0; c < CTL_COUNT; c++) {
 			if ((bits & CTL_BIT(c)) && host->serves[c] < 0) {
@@ -174,11 +181,11 @@ void cgroup_host_parse(const char *mounts, unsigned int without, struct cgroup_h
 		if (!device || !options || ret->hierarchies.n == HIERARCHIES_MAX)
 			continue;
 		if (strcmp(type, "cgroup") == 0 && !(without & CGROUP_WITHOUT_V1))
-			add_v1(ret, mount, options);
+			add_v1(ret, mount, options, without);
 		else if (strcmp(type, "cgroup2") == 0 && !(without & CGROUP_WITHOUT_V2))
 			add_v2(ret, mount);
 	}
-	serve_v2(ret);
+	serve_v2(ret, without);
 
 	VEC_EACH(h, &ret->hierarchies) {
 		if (!h->v2 && h->carries)
@@ -198,7 +205,9 @@ int cgroup_host_read(struct cgroup_host *ret, struct err *err)
 	if (rc < 0)
 		return rc;
 	cgroup_host_parse(buf_cstr(&text),
-			  (hidden("cgroup_v1") ? CGROUP_WITHOUT_V1 : 0) | (hidden("cgroup_v2") ? CGROUP_WITHOUT_V2 : 0),
+			  (hidden("cgroup_v1") ? CGROUP_WITHOUT_V1 : 0) | (hidden("cgroup_v2") ? CGROUP_WITHOUT_V2 : 0) |
+				  (hidden("pids_cgroup") ? CGROUP_WITHOUT_PIDS : 0) |
+				  (hidden("memory_cgroup") ? CGROUP_WITHOUT_MEMORY : 0),
 			  ret);
 	return 0;
 }
@@ -210,6 +219,40 @@ void cgroup_host_clear(struct cgroup_host *host)
 		free(h->options);
 	}
 	VEC_FREE(&host->hierarchies);
+}
+
+bool cgroup_kernel_knows(const char *name, struct cgroup_known *ret)
+{
+	AUTO(buf_clear) struct buf text = BUF_INIT;
+	char *save = NULL;
+	struct err ignored;
+
+	if (file_read(-1, "/proc/cgroups", MOUNTS_MAX, &text, &ignored) < 0 || !text.len)
+		return false;
+	for (char *line = strtok_r(text.data, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		unsigned int hierarchy, groups, enabled;
+		char word[32];
+
+		if (sscanf(line, "%31s %u %u %u", word, &hierarchy, &groups, &enabled) != 4 || strcmp(word, name))
+			continue;
+		*ret = (struct cgroup_known){hierarchy, enabled != 0};
+		return true;
+	}
+	return false;
+}
+
+struct fit cgroup_controller_missing(enum cgroup_controller c)
+{
+	const char *name = cgroup_controller_name(c, false);
+	struct cgroup_known known;
+
+	if ((c == CTL_PIDS && hidden("pids_cgroup")) || (c == CTL_MEMORY && hidden("memory_cgroup")))
+		return fit(FIT_NO, "hidden");
+	if (!cgroup_kernel_knows(name, &known))
+		return fit(FIT_NO, "this kernel has no cgroup controller '%s'", name);
+	if (!known.enabled)
+		return fit(FIT_NO, "the cgroup controller '%s' is switched off: boot with cgroup_enable=%s", name, name);
+	return fit(FIT_NO, "no cgroup controller '%s' is mounted", name);
 }
 
 enum cgroup_mode cgroup_host_mode(void)

@@ -44,11 +44,29 @@ struct cgroup_host {
 };
 
 /* @mounts: text of /proc/mounts. The v2 tree's controllers are read from its cgroup.controllers. */
-enum { CGROUP_WITHOUT_V1 = 1, CGROUP_WITHOUT_V2 = 2 };
+enum { CGROUP_WITHOUT_V1 = 1, CGROUP_WITHOUT_V2 = 2, CGROUP_WITHOUT_PIDS = 4, CGROUP_WITHOUT_MEMORY = 8 };
 void cgroup_host_parse(const char *mounts, unsigned int without, struct cgroup_host *ret);
 int cgroup_host_read(struct cgroup_host *ret, struct err *err);
 void cgroup_host_clear(struct cgroup_host *host);
 DEFINE_AUTO_CLEAR(cgroup_host_clear, struct cgroup_host)
+/* Remove @dir with the groups below it. 0, or -EBUSY and the like while tasks are left. */
+int cgroup_remove_dirs(const char *dir);
+/* From the texts of /proc/mounts and /proc/self/cgroup: our group's directory in the hierarchy of the ns controller. Owned, or NULL. */
+char *cgroup_ns_find(const char *mounts, const char *own);
+void cgroup_ns_sweep_dir(const char *dir);
+/*
+ * Real-time budget is the parent's to give: raise that of the groups above, as far as the children need it, so that @runtime_us of @period_us
+ * can be written in @cg. The root's is the host's and stays.
+ */
+int cgroup_realtime_room(const struct cgroup *cg, int64_t runtime_us, int64_t period_us, struct err *err);
+
+/* One line of /proc/cgroups. False: the kernel does not know @name. */
+struct cgroup_known {
+	unsigned int hierarchy;	/* 0: none, or the v2 tree */
+	bool enabled;
+};
+
+bool cgroup_kernel_knows(const char *name, struct cgroup_known *ret);
 /* Name of controller @c on v1, or on v2 (NULL where v2 has no such controller). */
 const char *cgroup_controller_name(enum cgroup_controller c, bool v2);
 
@@ -60,16 +78,25 @@ struct cgroup {
 	int oom_fd, oom_control_fd;
 	uint64_t oom_seen;
 	bool oom_v2;
+	unsigned int keeps;	/* CGROUP_KEEPS_* */
+	struct cgroup_kept kept;
 };
+
+/* cgroup_open() for the hierarchies of @host, which is taken over in any case. */
+int cgroup_open_in(struct cgroup_host *host, const char *path, struct cgroup **ret, struct err *err);
 
 /*
  * On a hybrid host the v2 tree is joined only when a limit needs it: each move into a v2 group by its file costs the kernel's grace
  * period, ten milliseconds and more. This joins it now, with the tasks that the group has.
  */
 int cgroup_join_unified(struct cgroup *cg, struct err *err);
+/* Is @file hidden by the name of a feature (cfs-quota, oom-control)? */
+bool cgroup_hides_file(const char *file);
 /* Index of the hierarchy that serves @c and that the group is in, or -1. */
 int cgroup_serving(const struct cgroup *cg, enum cgroup_controller c);
 bool cgroup_is_dir(const char *path);
+/* There is no freezer, or it is hidden: signals must do. */
+bool cgroup_freezer_missing(const struct cgroup *cg);
 /* "DIR/FILE" of hierarchy @h. Owned. */
 char *cgroup_file(const struct cgroup *cg, int h, const char *file);
 /* Whole content of a file of the group, trailing newline cut. Kind INTERNAL with the kernel's code on failure. */
@@ -88,6 +115,7 @@ struct cgroup_write {
 	enum cgroup_controller controller; /* CTL_COUNT: the v2 tree itself */
 	bool v2;
 	bool optional;			/* skipped where the file is missing */
+	bool keep_first;		/* the first word of value stands for the one that the file has now */
 	int group;			/* writes of one group may need each other: EINVAL is tried again after the rest */
 	char file[CGROUP_WRITE_FILE_MAX];
 	char alternative[CGROUP_WRITE_FILE_MAX]; /* used when file is missing; "" none */
@@ -100,9 +128,24 @@ typedef VEC(struct cgroup_write) cgroup_plan;
 void cgroup_plan_clear(cgroup_plan *plan);
 DEFINE_AUTO_CLEAR(cgroup_plan_clear, cgroup_plan)
 
-/* @host decides for each controller whether v1 or v2 writes are planned. Refuses what has no controller. */
-int cgroup_plan_make(const struct cgroup_host *host, const struct cgroup_resources *res, cgroup_plan *ret,
+/*
+ * @host decides for each controller whether v1 or v2 writes are planned. Refuses what has no controller.
+ *
+ * @elsewhere	bits of enum cgroup_limit: held by other means, so nothing is planned for them
+ */
+int cgroup_plan_make(const struct cgroup_host *host, const struct cgroup_resources *res, uint64_t elsewhere, cgroup_plan *ret,
 		     struct err *err);
+#define LIMIT_BIT(limit) (UINT64_C(1) << (limit))
+/* Bits of the limits that are best held by other means on this host. */
+uint64_t cgroup_substituted(void);
+/*
+ * Take what @res wants and the group's files cannot hold: into @kept, with the limits' bits in @elsewhere. ERR_UNSUPPORTED when the caller does
+ * not keep that or it cannot be kept here.
+ */
+int cgroup_keep_some(const struct cgroup *cg, const struct cgroup_resources *res, struct cgroup_kept *kept, uint64_t *elsewhere,
+		     struct err *err);
+/* Tells apart a controller that the kernel lacks, has switched off, or that only is not mounted. Sets the reason of a refusal. */
+struct fit cgroup_controller_missing(enum cgroup_controller c);
 /* Append one write; @fmt makes the value. */
 struct cgroup_write *cgroup_plan_add(cgroup_plan *plan, enum cgroup_limit limit, enum cgroup_controller c,
 				     const char *file, const char *fmt, ...)

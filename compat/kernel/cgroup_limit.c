@@ -62,10 +62,11 @@ const char *cgroup_limit_name(enum cgroup_limit limit)
 }
 
 static struct {
-	pthread_once_t once;
+	pthread_mutex_t lock;
+	bool looked;
 	struct fit rows[CGROUP_LIMIT_COUNT][CGROUP_LIMIT_BACKENDS];
 	size_t counts[CGROUP_LIMIT_COUNT];
-} known = {.once = PTHREAD_ONCE_INIT};
+} known = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static bool exists(const struct cgroup *cg, int h, const char *file, const char *other)
 {
@@ -75,6 +76,30 @@ static bool exists(const struct cgroup *cg, int h, const char *file, const char 
 	return (a && access(a, F_OK) == 0) || (b && access(b, F_OK) == 0);
 }
 
+bool cgroup_hides_file(const char *file)
+{
+	static const struct {
+		const char *start, *feature;
+	} files[] = {
+		{"cpu.cfs_", "cfs_quota"},		{"cpu.max", "cfs_quota"},
+		{"memory.oom_control", "oom_control"},	{"memory.events", "oom_control"},
+		{"freezer.", "freezer"},		{"cgroup.freeze", "freezer"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+		if (str_starts(file, files[i].start) && hidden(files[i].feature))
+			return true;
+	return false;
+}
+
+static bool is_hidden(int limit, const char *file)
+{
+	enum cgroup_controller c = limits[limit].controller;
+
+	return (file && cgroup_hides_file(file)) || (c == CTL_PIDS && hidden("pids_cgroup")) ||
+	       (c == CTL_MEMORY && hidden("memory_cgroup"));
+}
+
 static struct fit probe_v1(const struct cgroup *cg, int limit)
 {
 	enum cgroup_controller c = limits[limit].controller;
@@ -82,9 +107,11 @@ static struct fit probe_v1(const struct cgroup *cg, int limit)
 
 	if (!limits[limit].v1)
 		return fit(FIT_NO, "v2 only");
-	if (hidden("cgroup_v1"))
-		return fit(FIT_NO, "hidden by configuration");
-	if (h < 0 || cg->host.hierarchies.v[h].v2)
+	if (hidden("cgroup_v1") || is_hidden(limit, limits[limit].v1))
+		return fit(FIT_NO, "hidden");
+	if (h < 0)
+		return cgroup_controller_missing(c);
+	if (cg->host.hierarchies.v[h].v2)
 		return fit(FIT_NO, "no v1 hierarchy carries '%s'", cgroup_controller_name(c, false));
 	if (!exists(cg, h, limits[limit].v1, limits[limit].v1_other))
 		return fit(FIT_NO, "the kernel has no %s", limits[limit].v1);
@@ -100,8 +127,8 @@ static struct fit probe_v2(const struct cgroup *cg, int limit)
 		return fit(FIT_NO, "v2 has none: %s", limits[limit].lost);
 	if (h < 0)
 		return fit(FIT_NO, "no v2 tree is mounted");
-	if (hidden("cgroup_v2"))
-		return fit(FIT_NO, "hidden by configuration");
+	if (hidden("cgroup_v2") || is_hidden(limit, limits[limit].v2))
+		return fit(FIT_NO, "hidden");
 	if (limit == CGROUP_DEVICES)
 		return cgroup_devices_bpf_fit();
 	/* The freezer is part of the tree; all others need their controller there. */
@@ -116,6 +143,68 @@ static void add_row(int limit, const char *name, struct fit row)
 {
 	row.name = name;
 	known.rows[limit][known.counts[limit]++] = row;
+}
+
+/* ---- substitutes --------------------------------------------------------------------------------------------------------------- */
+
+/* Nothing else holds a group that goes on forking. */
+static struct fit by_freezing(const struct cgroup *cg, const char *how)
+{
+	uint64_t ns;
+
+	if (!cg)
+		return fit(FIT_NO, "no cgroups");
+	if (cgroup_freezer_missing(cg))
+		return fit(FIT_NO, "needs the freezer");
+	if (cgroup_cpu_usage(cg, &ns) < 0)
+		return fit(FIT_NO, "needs the CPU time of a cgroup (cpuacct)");
+	return fit(FIT_FALLBACK, "%s", how);
+}
+
+static struct fit probe_duty_cycle(const struct cgroup *cg)
+{
+	return by_freezing(cg, "frozen for a part of each tenth of a second");
+}
+
+static struct fit probe_accounting(const struct cgroup *cg)
+{
+	return by_freezing(cg, "tasks are counted, the newest are killed above the limit");
+}
+
+static struct fit probe_address_space(const struct cgroup *cg)
+{
+	return cg ? fit(FIT_FALLBACK, "RLIMIT_AS of each process") : fit(FIT_NO, "no cgroups");
+}
+
+static struct fit probe_counters(const struct cgroup *cg)
+{
+	int h = cg ? cg->host.serves[CTL_MEMORY] : -1;
+
+	if (h < 0 || !exists(cg, h, "memory.failcnt", NULL))
+		return fit(FIT_NO, "no memory.failcnt");
+	return fit(FIT_FALLBACK, "memory.failcnt and a first process that was killed");
+}
+
+static struct fit probe_signals(const struct cgroup *cg)
+{
+	return fit(FIT_FALLBACK, "SIGSTOP to every process");
+}
+
+static const struct {
+	enum cgroup_limit limit;
+	const char *name;
+	struct fit (*probe)(const struct cgroup *cg);	/* NULL: no group could be made */
+} substitutes[] = {
+	{CGROUP_CPU_QUOTA, "duty-cycle", probe_duty_cycle},   {CGROUP_PIDS, "accounting", probe_accounting},
+	{CGROUP_MEMORY, "address-space", probe_address_space}, {CGROUP_OOM_NOTICE, "counters", probe_counters},
+	{CGROUP_FREEZER, "stop-signals", probe_signals},
+};
+
+static void add_substitute(int limit, const struct cgroup *cg)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(substitutes); i++)
+		if ((int)substitutes[i].limit == limit)
+			add_row(limit, substitutes[i].name, substitutes[i].probe(cg));
 }
 
 static void look(void)
@@ -139,8 +228,7 @@ static void look(void)
 			add_row(limit, "v1", probe_v1(cg, limit));
 			add_row(limit, "v2", probe_v2(cg, limit));
 		}
-		if (limit == CGROUP_FREEZER)
-			add_row(limit, "stop-signals", fit(FIT_FALLBACK, "SIGSTOP to every process"));
+		add_substitute(limit, rc < 0 ? NULL : cg);
 	}
 	if (rc >= 0)
 		(void)cgroup_remove(cg, &err); /* empty, so it cannot be busy */
@@ -148,20 +236,46 @@ static void look(void)
 
 size_t cgroup_limit_rows(enum cgroup_limit limit, struct fit rows[CGROUP_LIMIT_BACKENDS])
 {
-	(void)pthread_once(&known.once, look);
-	memcpy(rows, known.rows[limit], known.counts[limit] * sizeof(*rows));
-	return known.counts[limit];
+	size_t n;
+
+	pthread_mutex_lock(&known.lock);
+	if (!known.looked)
+		look();
+	known.looked = true;
+	n = known.counts[limit];
+	memcpy(rows, known.rows[limit], n * sizeof(*rows));
+	pthread_mutex_unlock(&known.lock);
+	return n;
+}
+
+void cgroup_limit_forget(void)
+{
+	pthread_mutex_lock(&known.lock);
+	memset(known.counts, 0, sizeof(known.counts));
+	known.looked = false;
+	pthread_mutex_unlock(&known.lock);
+}
+
+static struct fit best_of(enum cgroup_limit limit, int least)
+{
+	struct fit rows[CGROUP_LIMIT_BACKENDS];
+	size_t n = cgroup_limit_rows(limit, rows);
+	struct fit best = rows[0];
+
+	for (size_t i = 0; i < n; i++) {
+		/* Why v1 cannot says more than that v2 is not mounted. */
+		if (rows[i].score >= least && rows[i].score > best.score)
+			best = rows[i];
+	}
+	return best;
 }
 
 struct fit cgroup_limit_fit(enum cgroup_limit limit)
 {
-	struct fit rows[CGROUP_LIMIT_BACKENDS];
-	size_t n = cgroup_limit_rows(limit, rows);
-	size_t best = 0;
+	return best_of(limit, FIT_NO);
+}
 
-	for (size_t i = 1; i < n; i++) {
-		if (rows[i].score > rows[best].score)
-			best = i;
-	}
-	return rows[best];
+struct fit cgroup_limit_native(enum cgroup_limit limit)
+{
+	return best_of(limit, FIT_NATIVE);
 }

@@ -11,6 +11,8 @@
 #include "compat/base/hide.h"
 #include "compat/kernel/cgroup_internal.h"
 
+static const char no_control[] = "this kernel has no memory.oom_control";
+
 static int watch_v1(struct cgroup *cg, int h, struct err *err)
 {
 	auto_free char *control = cgroup_file(cg, h, "memory.oom_control");
@@ -21,8 +23,7 @@ static int watch_v1(struct cgroup *cg, int h, struct err *err)
 	int rc;
 
 	if (control_fd < 0)
-		return errno == ENOENT ? err_set(err, ERR_UNSUPPORTED, "%s: this kernel has no memory.oom_control",
-						 cgroup_limit_name(CGROUP_OOM_NOTICE)) :
+		return errno == ENOENT ? err_set(err, ERR_UNSUPPORTED, "%s: %s", cgroup_limit_name(CGROUP_OOM_NOTICE), no_control) :
 					 err_sys(err, errno, "open '%s'", control);
 	event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (event_fd < 0)
@@ -59,6 +60,8 @@ int cgroup_oom_fd(struct cgroup *cg, struct err *err)
 	if (h < 0)
 		return err_set(err, ERR_UNSUPPORTED, "%s: no cgroup controller 'memory' is mounted",
 			       cgroup_limit_name(CGROUP_OOM_NOTICE)), -1;
+	if (hidden("oom_control"))
+		return err_set(err, ERR_UNSUPPORTED, "%s: %s", cgroup_limit_name(CGROUP_OOM_NOTICE), no_control), -1;
 	rc = cg->host.hierarchies.v[h].v2 ? watch_v2(cg, h, err) : watch_v1(cg, h, err);
 	return rc < 0 ? -1 : cg->oom_fd;
 }
@@ -95,7 +98,7 @@ bool cgroup_oom_killed(struct cgroup *cg)
 	int h = cgroup_serving(cg, CTL_MEMORY);
 	uint64_t kills = 0, failures = 0;
 
-	if (h < 0)
+	if (h < 0 || hidden("oom_control"))
 		return false;
 	if (cg->host.hierarchies.v[h].v2)
 		return cgroup_read_key(cg, h, "memory.events", "oom_kill", &kills) == 0 && kills;
@@ -104,4 +107,30 @@ bool cgroup_oom_killed(struct cgroup *cg)
 	/* Before 4.13 nobody counts: an event that was seen, with the limit hit, says it. */
 	return cg->oom_fd >= 0 && cgroup_oom_read(cg) &&
 	       cgroup_read_u64(cg, h, "memory.failcnt", &failures) == 0 && failures;
+}
+
+/*
+ * The counter of failures is not kept by all kernels, and the greatest use may be below the limit by what a processor keeps in stock. Either tells.
+ */
+static bool reached(const struct cgroup *cg, int h, const char *max_file, const char *limit_file, const char *failures_file)
+{
+	enum { STOCK = 64 << 12 };
+	uint64_t max = 0, limit = 0, failures = 0;
+
+	return cgroup_read_u64(cg, h, max_file, &max) == 0 && cgroup_read_u64(cg, h, limit_file, &limit) == 0 &&
+	       cgroup_read_u64(cg, h, failures_file, &failures) == 0 && (failures || max + STOCK >= limit);
+}
+
+bool cgroup_oom_suspected(const struct cgroup *cg)
+{
+	int h = cgroup_serving(cg, CTL_MEMORY);
+	auto_free char *control = NULL;
+
+	if (h < 0 || cg->host.hierarchies.v[h].v2)
+		return false;
+	control = cgroup_file(cg, h, "memory.oom_control");
+	if (!hidden("oom_control") && access(control, F_OK) == 0)
+		return false;
+	return reached(cg, h, "memory.max_usage_in_bytes", "memory.limit_in_bytes", "memory.failcnt") ||
+	       reached(cg, h, "memory.memsw.max_usage_in_bytes", "memory.memsw.limit_in_bytes", "memory.memsw.failcnt");
 }

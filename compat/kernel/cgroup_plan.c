@@ -133,26 +133,43 @@ static int check_values(const struct cgroup_resources *res, struct err *err)
 static int check_served(const struct cgroup_host *host, const cgroup_plan *plan, struct err *err)
 {
 	VEC_EACH(w, plan) {
+		struct fit why;
+
 		if (w->optional)
 			continue;
 		if (w->controller == CTL_COUNT && host->unified < 0)
 			return err_set(err, ERR_UNSUPPORTED, "%s: no cgroup v2 tree is mounted",
 				       cgroup_limit_name(w->limit));
 		if (w->controller != CTL_COUNT && host->serves[w->controller] < 0 &&
-		    !(w->controller == CTL_DEVICES && host->unified >= 0))
-			return err_set(err, ERR_UNSUPPORTED, "%s: no cgroup controller '%s' is mounted",
-				       cgroup_limit_name(w->limit), cgroup_controller_name(w->controller, false));
+		    !(w->controller == CTL_DEVICES && host->unified >= 0)) {
+			why = cgroup_controller_missing(w->controller);
+			return err_set(err, ERR_UNSUPPORTED, "%s: %s", cgroup_limit_name(w->limit), why.reason);
+		}
 	}
 	return 0;
 }
 
-int cgroup_plan_make(const struct cgroup_host *host, const struct cgroup_resources *res, cgroup_plan *ret,
+static void drop_elsewhere(cgroup_plan *plan, uint64_t elsewhere)
+{
+	for (size_t i = plan->n; i > 0; i--) {
+		struct cgroup_write *w = &plan->v[i - 1];
+
+		if (!(elsewhere & LIMIT_BIT(w->limit)))
+			continue;
+		free(w->value);
+		free(w->alternative_value);
+		VEC_DEL(plan, i - 1);
+	}
+}
+
+int cgroup_plan_make(const struct cgroup_host *host, const struct cgroup_resources *res, uint64_t elsewhere, cgroup_plan *ret,
 		     struct err *err)
 {
 	int rc = check_values(res, err);
 
 	if (rc < 0 || (rc = cgroup_plan_v1(host, res, ret, err)) < 0 || (rc = cgroup_plan_v2(host, res, ret, err)) < 0)
 		return rc;
+	drop_elsewhere(ret, elsewhere);
 	return check_served(host, ret, err);
 }
 
@@ -169,7 +186,7 @@ static bool has_file(const struct cgroup *cg, int h, const char *file)
 {
 	auto_free char *path = cgroup_file(cg, h, file);
 
-	return access(path, F_OK) == 0;
+	return !cgroup_hides_file(file) && access(path, F_OK) == 0;
 }
 
 /* Rules of devices come by the dozen, all for one file. */
@@ -201,6 +218,23 @@ static int resolve(const struct cgroup *cg, cgroup_plan *plan, struct err *err)
 				       w->alternative);
 		free(take(w->value)); /* marks it as done */
 	}
+	return 0;
+}
+
+/* Put the first word that the file has now in front of what is new. */
+static int keep_first_word(const struct cgroup *cg, struct cgroup_write *w, struct err *err)
+{
+	AUTO(buf_clear) struct buf now = BUF_INIT;
+	const char *rest = strchr(w->value, ' ');
+	char *value;
+	int rc = cgroup_read(cg, plan_hierarchy(cg, w), w->file, &now, err);
+
+	if (rc < 0)
+		return rc;
+	value = xfmt("%.*s%s", (int)strcspn(buf_cstr(&now), " "), buf_cstr(&now), rest ? rest : "");
+	free(w->value);
+	w->value = value;
+	w->keep_first = false;
 	return 0;
 }
 
@@ -269,7 +303,9 @@ static int write_group(struct writer *writer, struct cgroup_write *writes, size_
 
 			if (!writes[i].value)
 				continue;
-			one = write_one(writer, &writes[i], &why);
+			one = writes[i].keep_first ? keep_first_word(writer->cg, &writes[i], &why) : 0;
+			if (one >= 0)
+				one = write_one(writer, &writes[i], &why);
 			if (one >= 0) {
 				free(take(writes[i].value));
 				progress = true;
@@ -339,9 +375,12 @@ int cgroup_apply(struct cgroup *cg, const struct cgroup_resources *res, struct e
 	AUTO(cgroup_devices_clear) struct cgroup_device_state devices = {0};
 	AUTO(cgroup_plan_clear) cgroup_plan plan = {0};
 	bool by_program = res->devices.n && cg->host.serves[CTL_DEVICES] < 0;
-	int rc = cgroup_plan_make(&cg->host, res, &plan, err);
+	struct cgroup_kept kept = cg->kept;
+	uint64_t elsewhere = 0;
+	int rc = cgroup_keep_some(cg, res, &kept, &elsewhere, err);
 
-	if (rc < 0 || (rc = check_usage(cg, res, err)) < 0)
+	if (rc < 0 || (rc = cgroup_plan_make(&cg->host, res, elsewhere, &plan, err)) < 0 ||
+	    (rc = check_usage(cg, res, err)) < 0)
 		return rc;
 	if (res->devices.n) {
 		rc = cgroup_devices_fold(res, &devices, err);
@@ -366,7 +405,13 @@ int cgroup_apply(struct cgroup *cg, const struct cgroup_resources *res, struct e
 		if (rc < 0)
 			return rc;
 	}
-	return write_plan(cg, &plan, err);
+	if (res->cpu.rt_runtime.set)
+		rc = cgroup_realtime_room(cg, res->cpu.rt_runtime.v, (int64_t)res->cpu.rt_period.v, err);
+	if (rc >= 0)
+		rc = write_plan(cg, &plan, err);
+	if (rc >= 0)
+		cg->kept = kept;
+	return rc;
 }
 
 int cgroup_check(const struct cgroup_resources *res, struct err *err)
@@ -376,7 +421,7 @@ int cgroup_check(const struct cgroup_resources *res, struct err *err)
 	AUTO(cgroup_plan_clear) cgroup_plan plan = {0};
 	int rc = cgroup_host_read(&host, err);
 
-	if (rc < 0 || (rc = cgroup_plan_make(&host, res, &plan, err)) < 0 ||
+	if (rc < 0 || (rc = cgroup_plan_make(&host, res, cgroup_substituted(), &plan, err)) < 0 ||
 	    (rc = cgroup_devices_fold(res, &devices, err)) < 0)
 		return rc;
 	VEC_EACH(w, &plan) {

@@ -86,9 +86,10 @@ static int cpu(const struct cgroup_cpu *c, cgroup_plan *plan, struct err *err)
 	if (c->idle.set && c->idle.v)
 		cgroup_plan_add(plan, CGROUP_CPU_IDLE, CTL_CPU, "cpu.idle", "1");
 
-	/* cpu.max is "quota period"; a quota alone leaves the period, but a period cannot come alone. */
+	/* cpu.max is "quota period"; a quota alone leaves the period, a period alone needs the present quota in front. */
 	if (wanted(&c->quota) || period) {
 		AUTO(buf_clear) struct buf value = BUF_INIT;
+		struct cgroup_write *w;
 
 		if (wanted(&c->quota) && c->quota.v > 0)
 			buf_fmt(&value, "%lld", (long long)c->quota.v);
@@ -96,7 +97,9 @@ static int cpu(const struct cgroup_cpu *c, cgroup_plan *plan, struct err *err)
 			buf_str(&value, "max");
 		if (period)
 			buf_fmt(&value, " %llu", (unsigned long long)c->period.v);
-		cgroup_plan_add(plan, CGROUP_CPU_QUOTA, CTL_CPU, "cpu.max", "%s", buf_cstr(&value))->group = GROUP_CPU;
+		w = cgroup_plan_add(plan, CGROUP_CPU_QUOTA, CTL_CPU, "cpu.max", "%s", buf_cstr(&value));
+		w->group = GROUP_CPU;
+		w->keep_first = !wanted(&c->quota);
 	}
 	if (c->burst.set)
 		cgroup_plan_add(plan, CGROUP_CPU_BURST, CTL_CPU, "cpu.max.burst", "%llu",

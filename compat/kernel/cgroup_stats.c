@@ -1,6 +1,7 @@
 /*
  * cgroup_stats.c - what a group used, v1 and v2 read into one form
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -275,6 +276,22 @@ static void read_hugetlb(const struct cgroup *cg, int h, struct cgroup_stats *s)
 		}
 		VEC_PUSH(&s->hugetlb, stats);
 	}
+}
+
+int cgroup_cpu_usage(const struct cgroup *cg, uint64_t *ret_ns)
+{
+	int h = cgroup_serving(cg, CTL_CPUACCT);
+	uint64_t us = 0;
+	int rc;
+
+	if (h < 0)
+		return -ENOTSUP;
+	if (!cg->host.hierarchies.v[h].v2)
+		return cgroup_read_u64(cg, h, "cpuacct.usage", ret_ns);
+	rc = cgroup_read_key(cg, h, "cpu.stat", "usage_usec", &us);
+	if (rc == 0)
+		*ret_ns = us * 1000;
+	return rc;
 }
 
 int cgroup_stats(const struct cgroup *cg, struct cgroup_stats *ret, struct err *err)

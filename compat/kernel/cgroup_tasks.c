@@ -41,17 +41,33 @@ static void read_pids(const char *dir, const char *name, pid_vec *ret)
 	}
 }
 
-static void walk_pids(const char *dir, int depth, pid_vec *ret)
+static void read_processes(const char *dir, pid_vec *ret)
+{
+	size_t before = ret->n;
+
+	read_pids(dir, "cgroup.procs", ret);
+	if (ret->n == before)
+		read_pids(dir, "tasks", ret); /* a zombie leader hides its living threads */
+}
+
+/* v1 has a file for it; v2 has, too, but in threaded groups alone cgroup.procs differs. */
+static void read_threads(const char *dir, pid_vec *ret)
+{
+	size_t before = ret->n;
+
+	read_pids(dir, "tasks", ret);
+	if (ret->n == before)
+		read_pids(dir, "cgroup.threads", ret);
+}
+
+static void walk_pids(const char *dir, int depth, void (*read)(const char *dir, pid_vec *ret), pid_vec *ret)
 {
 	auto_closedir DIR *d = opendir(dir);
-	size_t before = ret->n;
 	struct dirent *e;
 
 	if (!d || depth > 32)
 		return;
-	read_pids(dir, "cgroup.procs", ret);
-	if (ret->n == before)
-		read_pids(dir, "tasks", ret); /* a zombie leader hides its living threads */
+	read(dir, ret);
 	while ((e = readdir(d))) {
 		auto_free char *child = NULL;
 
@@ -59,7 +75,7 @@ static void walk_pids(const char *dir, int depth, pid_vec *ret)
 			continue;
 		child = xfmt("%s/%s", dir, e->d_name);
 		if (e->d_type == DT_DIR || cgroup_is_dir(child))
-			walk_pids(child, depth + 1, ret);
+			walk_pids(child, depth + 1, read, ret);
 	}
 }
 
@@ -89,7 +105,7 @@ int cgroup_pids(const struct cgroup *cg, pid_vec *ret, struct err *err)
 	ret->n = 0;
 	if (h < 0)
 		return 0;
-	walk_pids(cg->dirs[h], 0, ret);
+	walk_pids(cg->dirs[h], 0, read_processes, ret);
 	if (ret->n)
 		qsort(ret->v, ret->n, sizeof(*ret->v), compare_pids);
 	for (size_t i = 0; i < ret->n; i++) {
@@ -98,6 +114,16 @@ int cgroup_pids(const struct cgroup *cg, pid_vec *ret, struct err *err)
 	}
 	ret->n = kept;
 	return 0;
+}
+
+size_t cgroup_count_tasks(const struct cgroup *cg)
+{
+	AUTO(pid_vec_clear) pid_vec tasks = {0};
+	int h = census(cg);
+
+	if (h >= 0)
+		walk_pids(cg->dirs[h], 0, read_threads, &tasks);
+	return tasks.n;
 }
 
 static int signal_all(const struct cgroup *cg, int sig, size_t *ret_count, struct err *err)

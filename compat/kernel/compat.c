@@ -16,10 +16,12 @@
 #include "compat/base/fd.h"
 #include "compat/base/hide.h"
 #include "compat/base/json.h"
+#include "compat/base/path.h"
 #include "compat/base/proc.h"
 #include "compat/base/str.h"
 #include "compat/base/version.h"
 #include "compat/kernel/capability_state.h"
+#include "compat/kernel/cgroup.h"
 #include "compat/kernel/feature.h"
 #include "compat/kernel/profile.h"
 #include "compat/kernel/report.h"
@@ -130,6 +132,7 @@ static void forget_results(void)
 {
 	feature_forget();
 	capability_forget();
+	cgroup_limit_forget();
 }
 
 /* True when the cache was taken over: all features are known then, and the profile need not be read. */
@@ -268,13 +271,30 @@ int compat_begin(const struct compat_options *options, struct err *err)
 	return begin(options, true, &key, err);
 }
 
+/* What an earlier process found without them does not hold any more. */
+static int mount_cgroups(const char *exec_root, struct err *err)
+{
+	auto_free char *place = path_join(exec_root ? exec_root : DEFAULT_EXEC_ROOT, "cgroup");
+	auto_free char *record = path_join(exec_root ? exec_root : DEFAULT_EXEC_ROOT, COMPAT_CGROUP_RECORD);
+	int rc = cgroup_host_mount(place, record, err);
+
+	if (rc <= 0)
+		return rc;
+	forget_results();
+	state.from_cache = false;
+	return 0;
+}
+
 int compat_init(const struct compat_options *options, struct err *err)
 {
 	auto_free char *key = NULL;
 	int rc = begin(options, false, &key, err);
 
+	if (!rc && options && options->mount_cgroups)
+		rc = mount_cgroups(options->exec_root, err);
 	if (rc)
 		return rc;
+	cgroup_ns_sweep();
 	feature_probe_all();
 	for (enum capability c = 0; c < CAPABILITY_COUNT; c++) {
 		rc = capability_choose(c, err);

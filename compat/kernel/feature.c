@@ -20,6 +20,7 @@
 #include "compat/base/hide.h"
 #include "compat/base/time.h"
 #include "compat/kernel/capability_state.h"
+#include "compat/kernel/cgroup.h"
 #include "compat/kernel/probe.h"
 
 enum { CHILD_TIMEOUT_MS = 1000 };
@@ -159,6 +160,13 @@ static const struct row rows[FEATURE_COUNT] = {
 	    "stopping all of a cgroup at once"),
 	ROW(FEATURE_CPUSET_CLONE_CHILDREN, "cgroup-clone-children", "2.6.37", HERE,
 	    probe_clone_children, "a new cpuset inherits from its parent"),
+	ROW(FEATURE_CFS_QUOTA, "cfs-quota", "3.2", HERE, probe_cfs_quota, "CPU time in a period for a cgroup"),
+	ROW(FEATURE_PIDS_CGROUP, "pids-cgroup", "4.3", HERE, probe_pids_cgroup,
+	    "a limit for the tasks of a cgroup"),
+	ROW(FEATURE_MEMORY_CGROUP, "memory-cgroup", "", HERE, probe_memory_cgroup,
+	    "a limit for the memory of a cgroup; some kernels want cgroup_enable=memory"),
+	ROW(FEATURE_OOM_CONTROL, "oom-control", "2.6.34", HERE, probe_oom_control,
+	    "a notice when a cgroup runs out of memory"),
 
 	ROW(FEATURE_NO_NEW_PRIVS, "no_new_privs", "3.5", PROCESS, probe_no_new_privs,
 	    "no gain of rights by set-user-ID programs"),
@@ -341,6 +349,7 @@ bool probe_in_fork(struct answer *a, bool (*fn)(struct answer *))
 		while (n < 0 && errno == EINTR);
 		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 			;
+		cgroup_ns_forget(pid);
 		if (n != (ssize_t)sizeof(*a))
 			probe_no(a, "the probe died");
 	}
@@ -436,6 +445,7 @@ static enum feature run_child(enum group group, bool *wanted, char why[64])
 		(void)kill(pid, SIGKILL);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
+	cgroup_ns_forget(pid);
 	if (!in_time)
 		(void)snprintf(why, 64, "no answer within %d ms", CHILD_TIMEOUT_MS);
 	else

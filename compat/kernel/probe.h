@@ -60,7 +60,8 @@ probe_fn probe_reflink;
 /* probe_host.c */
 probe_fn probe_btrfs, probe_device_mapper, probe_dm_thin, probe_dm_snapshot, probe_loop_control,
 	probe_cgroup_v1, probe_cgroup_v2, probe_sys_fs_cgroup, probe_cgroup_procs,
-	probe_freezer, probe_clone_children, probe_apparmor, probe_selinux, probe_ipv6, probe_route_localnet,
-	probe_addrtype, probe_iptables, probe_nft;
+	probe_freezer, probe_clone_children, probe_cfs_quota, probe_pids_cgroup, probe_memory_cgroup,
+	probe_oom_control, probe_apparmor, probe_selinux, probe_ipv6, probe_route_localnet, probe_addrtype,
+	probe_iptables, probe_nft;
 
 #endif

@@ -17,6 +17,7 @@
 #include "compat/base/buf.h"
 #include "compat/base/fd.h"
 #include "compat/base/str.h"
+#include "compat/kernel/cgroup.h"
 #include "compat/kernel/dm.h"
 #include "compat/kernel/probe.h"
 
@@ -216,6 +217,34 @@ bool probe_clone_children(struct answer *a)
 		return probe_no(a, "no cpuset hierarchy of version 1 is mounted");
 	(void)str_fmt(path, sizeof(path), "%s/cgroup.clone_children", dir);
 	return probe_result(a, access(path, W_OK), "cgroup.clone_children");
+}
+
+/* The kernel's own ways only: what stands in for them is no feature. */
+static bool has_limit(struct answer *a, enum cgroup_limit limit)
+{
+	struct fit best = cgroup_limit_native(limit);
+
+	return (best.score > FIT_NO ? probe_yes : probe_no)(a, "%s", best.reason);
+}
+
+bool probe_cfs_quota(struct answer *a)
+{
+	return has_limit(a, CGROUP_CPU_QUOTA);
+}
+
+bool probe_pids_cgroup(struct answer *a)
+{
+	return has_limit(a, CGROUP_PIDS);
+}
+
+bool probe_memory_cgroup(struct answer *a)
+{
+	return has_limit(a, CGROUP_MEMORY);
+}
+
+bool probe_oom_control(struct answer *a)
+{
+	return has_limit(a, CGROUP_OOM_NOTICE);
 }
 
 /* ---- security modules ---- */

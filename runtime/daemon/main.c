@@ -17,6 +17,7 @@
 #include "compat/base/str.h"
 #include "compat/base/version.h"
 #include "compat/kernel/capability.h"
+#include "compat/kernel/cgroup.h"
 #include "compat/kernel/oom_score.h"
 #include "runtime/daemon/options.h"
 #include "runtime/daemon/reload.h"
@@ -62,7 +63,7 @@ static int write_pidfile(const char *path, struct err *err)
 
 static int probe_host(const struct daemon_options *o, struct err *err)
 {
-	const struct compat_options compat = {.home = o->home, .exec_root = o->exec_root};
+	const struct compat_options compat = {.home = o->home, .exec_root = o->exec_root, .mount_cgroups = true};
 	int rc = path_mkdirs(o->home, 0711, err);
 
 	if (rc >= 0)
@@ -125,6 +126,14 @@ static void block_signals(sigset_t *set)
 	sigaddset(set, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, set, NULL);
 	signal(SIGPIPE, SIG_IGN);
+}
+
+/* Hierarchies that were mounted for us and that nobody uses. */
+static void unmount_cgroups(const struct daemon_options *o)
+{
+	auto_free char *record = path_join(o->exec_root, COMPAT_CGROUP_RECORD);
+
+	cgroup_host_unmount(record, str_empty(o->cgroup_parent) ? "default" : o->cgroup_parent);
 }
 
 static int fail(const struct err *err)
@@ -196,8 +205,12 @@ int main(int argc, char **argv)
 
 	if (probe_host(&options, &err) < 0 || open_engine(&options, &daemon.engine, &err) < 0 ||
 	    server_open(&daemon, &server, &err) < 0 || write_pidfile(options.pidfile, &err) < 0 ||
-	    server_start(server, &err) < 0)
+	    server_start(server, &err) < 0) {
+		/* What another one mounted is another one's. */
+		if (cgroup_host_mounted())
+			unmount_cgroups(&options);
 		return fail(&err);
+	}
 	STRV_EACH(address, &options.listen)
 		log_info("listening on %s", *address);
 
@@ -205,6 +218,7 @@ int main(int argc, char **argv)
 	log_info("stopping; containers live on");
 	engine_shutdown(daemon.engine);
 	server_stop(server, STOP_WAIT_MS);
+	unmount_cgroups(&options);
 	engine_close(daemon.engine);
 	if (!str_empty(options.pidfile))
 		(void)unlink(options.pidfile);	/* a stale one is harmless */

@@ -264,7 +264,8 @@ static void run(struct init *init, int ready)
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	a = (struct agent){.listener = init->agent_socket, .ready = ready, .netlink = -1, .proc_fd = -1, .parent = getppid(),
 			   .any_peer = init->listed_ns[NS_USER], .personality = init->setup.personality,
-			   .nosuid = init->setup.nosuid};
+			   .nosuid = init->setup.nosuid,
+			   .address_space = init->setup.address_space};
 	for (size_t i = 0; i < ARRAY_SIZE(stages) && !rc; i++) {
 		rc = stages[i].run(&a, init, &err);
 		err_wrap(&err, rc, "%s", stages[i].name);

@@ -33,6 +33,7 @@ struct agent {
 	struct rlimit limits[RLIM_NLIMITS];	/* what our children start with */
 	struct opt_u64 personality;
 	bool nosuid;			/* see struct process_setup */
+	int64_t address_space;		/* the same */
 };
 
 /* Leave one behind. Called by the first process; returns when the agent serves, or why it does not. */

@@ -207,7 +207,7 @@ static int become(const struct agent *a, const struct agent_exec *x, struct proc
 		.process = &x->process, .proc_fd = x->proc_fd, .in_agent = true,
 		.stdio = {x->stdio[0], x->stdio[1], x->stdio[2]},
 		.console_socket = -1, .sync = x->sync, .preserve_fds = x->preserved,
-		.personality = a->personality, .nosuid = a->nosuid,
+		.personality = a->personality, .nosuid = a->nosuid, .address_space = a->address_space,
 	};
 	rc = ns_agent_show(x->token);
 	if (rc)

@@ -107,6 +107,7 @@ int creation_limits(struct creation *x, struct err *err)
 	if (x->c->cg) {
 		allow_default_devices(&x->spec->linux_.resources);
 		rc = cgroup_apply(x->c->cg, &x->spec->linux_.resources, err);
+		kept_note(x->c);
 	}
 	if (!rc && x->spec->process && x->pid > 0)
 		rc = process_oom_score(x->pid, x->spec->process, err);
@@ -199,6 +200,7 @@ int creation_directory(struct creation *x, struct err *err)
 int creation_open_cgroup(struct creation *x, struct err *err)
 {
 	struct oci_container *c = x->c;
+	const struct opt_i64 *memory = &x->spec->linux_.resources.memory.limit;
 	const char *path = x->spec->linux_.cgroups_path;
 	int rc;
 
@@ -212,8 +214,15 @@ int creation_open_cgroup(struct creation *x, struct err *err)
 		c->state.no_cgroup = true;
 		return 0;
 	}
+	if (rc)
+		return rc;
 	x->init.cg = c->cg;
-	return rc;
+	c->keeps = x->options->keeps;
+	cgroup_keep(c->cg, c->keeps | CGROUP_KEEPS_MEMORY);
+	/* Known before the clone, because the first process may have to set it itself. */
+	if (cgroup_lacks(c->cg, CGROUP_MEMORY) && memory->set && memory->v > 0)
+		x->init.setup.address_space = memory->v;
+	return 0;
 }
 
 int creation_group(struct creation *x, struct err *err)
@@ -315,7 +324,7 @@ static int finish(struct creation *x, struct err *err)
 	int rc = 0;
 
 	if (p && !x->init.start) {
-		rc = process_rlimits(x->pid, p, err);
+		rc = process_rlimits(x->pid, &x->init.setup, err);
 		if (!rc)
 			rc = process_scheduling(x->pid, p, err);
 	}

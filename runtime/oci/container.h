@@ -39,6 +39,7 @@ struct oci_create {
 	bool start_by_other;	/* make start.sock, so that another process can start it */
 	bool start;		/* start it in the same go: cheaper than oci_start() after; returns as that does */
 	bool no_console;	/* nobody would hold a terminal: ERR_INVALID for process.terminal without console_socket */
+	unsigned int keeps;	/* CGROUP_KEEPS_*: limits that the caller enforces while the container lives, see oci_container_cgroup() */
 	const char *seccomp_cache; /* directory; NULL: below @root */
 };
 
@@ -88,6 +89,7 @@ enum oci_status oci_container_status(struct oci_container *c);
  * ERR_CONFLICT "container not running" when it is stopped (unless @all: strays are signalled).
  */
 int oci_kill(struct oci_container *c, int sig, bool all, struct err *err);
+/* ERR_CONFLICT too for one whose keeper freezes and thaws it by itself, unless the caller is the keeper (oci_create.keeps). */
 int oci_pause(struct oci_container *c, struct err *err);
 int oci_resume(struct oci_container *c, struct err *err);
 int oci_update(struct oci_container *c, const struct cgroup_resources *res, struct err *err);

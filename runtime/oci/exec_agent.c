@@ -301,7 +301,8 @@ static int send_console(struct asking *a, struct err *err)
 
 static int limits(struct asking *a, struct err *err)
 {
-	int rc = process_rlimits(a->ref.pid, a->process, err);
+	const struct process_setup setup = {.process = a->process, .address_space = a->c->state.address_space};
+	int rc = process_rlimits(a->ref.pid, &setup, err);
 
 	return rc ? rc : process_scheduling(a->ref.pid, a->process, err);
 }

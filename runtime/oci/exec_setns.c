@@ -199,6 +199,7 @@ static int prepare(struct joining *j, struct err *err)
 		.process = j->process, .stdio = {o->stdio[0], o->stdio[1], o->stdio[2]},
 		.console_socket = o->console_socket, .preserve_fds = o->preserve_fds,
 		.no_new_keyring = o->no_new_keyring, .keyring = j->keyring, .sync = -1,
+		.address_space = j->c->state.address_space,
 		.nosuid = j->spec->process && j->spec->process->no_new_privileges,
 		.proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
 	};
@@ -273,7 +274,7 @@ static int serve(struct joining *j, int sync, pid_t pid, int *console, struct er
 			*console = fd;
 	}
 	if (!rc)
-		rc = process_rlimits(pid, j->process, err);
+		rc = process_rlimits(pid, &j->setup, err);
 	if (!rc)
 		rc = process_scheduling(pid, j->process, err);
 	if (!rc)

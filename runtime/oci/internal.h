@@ -21,6 +21,8 @@
 struct oci_state {
 	char *version, *id, *bundle, *rootfs, *cgroup;
 	bool no_cgroup;		/* the host has none */
+	bool kept;		/* a keeper freezes and thaws it at will: that is no pause */
+	int64_t address_space;	/* bytes for each process; 0: no limit, or the memory controller has it */
 	int32_t pid;
 	uint64_t pid_start;	/* makes the pid unique, see struct proc_ref */
 	int64_t created_ns;
@@ -37,6 +39,7 @@ struct oci_container {
 	char *root, *dir;	/* state directory and the container's own below it */
 	struct cgroup *cg;	/* opened on demand */
 	struct oci_spec *spec;	/* on demand */
+	unsigned int keeps;	/* oci_create.keeps: this process is the keeper */
 	int sync;		/* to the first process while it waits in this process's hands, else -1 */
 	int console;		/* pty's master or -1 */
 };
@@ -45,6 +48,7 @@ struct oci_container {
 #define CONFIG_FILE "config.json"
 #define START_SOCKET "start.sock"
 #define AGENT_SOCKET "agent.sock"
+#define PAUSED_FILE "paused"	/* of a container that is kept: it was paused, not only frozen */
 
 /*
  * Make the container's directory and lock it; what a killed create left there is removed first. ERR_CONFLICT when there is a container,
@@ -84,6 +88,15 @@ int oci_host_check(const struct oci_spec *spec, struct err *err);
 int oci_host_check_process(const struct oci_process *process, struct err *err);
 /* One system call, no trace. Without it all mounts of a container that asks for it are nosuid. */
 bool process_has_no_new_privs(void);
+
+/* ---- limits that the control group cannot hold: kept.c ----------------------------------------------------------------------- */
+
+/* Take over into the state what cgroup_apply() left to us. */
+void kept_note(struct oci_container *c);
+/* Before an update changes anything: can it be changed in processes that run? */
+int kept_check(const struct cgroup *cg, const struct cgroup_resources *res, struct err *err);
+/* After cgroup_apply(@res): change it in them, and in the state for those to come. */
+int kept_update(struct oci_container *c, const struct cgroup *cg, const struct cgroup_resources *res, struct err *err);
 
 /* ---- hooks --------------------------------------------------------------------------------------------------------------- */
 
@@ -143,6 +156,7 @@ struct process_setup {
 	int listen_fds;
 	bool nosuid;		/* all of the container's mounts are: stands in for no_new_privs */
 	bool no_new_keyring;
+	int64_t address_space;	/* limit in bytes; 0: none but that of process->rlimits */
 	bool self_limits;	/* sets its resource limits and scheduling itself; else the parent did */
 	struct opt_u64 personality;
 	const char *keyring;	/* name */
@@ -164,7 +178,9 @@ int process_seccomp(const struct process_setup *setup, struct err *err);
 void process_title(const char *title);
 /* Default actions, nothing blocked. */
 void process_default_signals(void);
-int process_rlimits(pid_t pid, const struct oci_process *process, struct err *err);
+int process_rlimits(pid_t pid, const struct process_setup *setup, struct err *err);
+/* Set a running process's address space (0: no limit). ERR_UNSUPPORTED where that is only possible from inside. */
+int process_address_space(pid_t pid, int64_t bytes, struct err *err);
 /* Scheduling, by the parent, for a child that may be in a user namespace without the right to do it. */
 int process_scheduling(pid_t pid, const struct oci_process *process, struct err *err);
 int process_oom_score(pid_t pid, const struct oci_process *process, struct err *err);

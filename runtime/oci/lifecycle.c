@@ -137,6 +137,21 @@ int oci_kill(struct oci_container *c, int sig, bool all, struct err *err)
 	return 0;
 }
 
+/* Frozen says nothing here: a file does. */
+static int freeze_kept(struct oci_container *c, struct cgroup *cg, bool on, struct err *err)
+{
+	auto_free char *path = path_join(c->dir, PAUSED_FILE);
+	int rc = cgroup_freeze(cg, on, err);
+
+	if (!rc && on)
+		rc = file_write(AT_FDCWD, path, "", 0, 0600, err);
+	if (rc && on)
+		(void)cgroup_freeze(cg, false, NULL);	/* the first error is the one to report */
+	if (!rc && !on)
+		(void)unlink(path);	/* oci_pause() made it */
+	return rc;
+}
+
 static int freeze(struct oci_container *c, bool on, struct err *err)
 {
 	enum oci_status status = oci_container_status(c);
@@ -146,8 +161,13 @@ static int freeze(struct oci_container *c, bool on, struct err *err)
 	if (on ? status != OCI_RUNNING && status != OCI_CREATED : status != OCI_PAUSED)
 		return err_set(err, ERR_CONFLICT, "container '%s' is not %s: %s", c->state.id,
 			       on ? "running" : "paused", oci_status_name(status));
+	if (c->state.kept && !c->keeps)
+		return err_set(err, ERR_CONFLICT, "container '%s' is frozen and thawed by its keeper: only that can %s it",
+			       c->state.id, on ? "pause" : "resume");
 	rc = oci_cgroup_of(c, &cg, err);
-	return rc ? rc : cgroup_freeze(cg, on, err);
+	if (rc || !c->state.kept)
+		return rc ? rc : cgroup_freeze(cg, on, err);
+	return freeze_kept(c, cg, on, err);
 }
 
 int oci_pause(struct oci_container *c, struct err *err)
@@ -167,7 +187,11 @@ int oci_update(struct oci_container *c, const struct cgroup_resources *res, stru
 
 	if (!rc && oci_container_status(c) == OCI_STOPPED)
 		return err_set(err, ERR_CONFLICT, "container not running");
-	return rc ? rc : cgroup_apply(cg, res, err);
+	if (!rc)
+		rc = kept_check(cg, res, err);
+	if (!rc)
+		rc = cgroup_apply(cg, res, err);
+	return rc ? rc : kept_update(c, cg, res, err);
 }
 
 int oci_processes(struct oci_container *c, pid_vec *ret, struct err *err)
@@ -221,6 +245,7 @@ int oci_delete(struct oci_container *c, bool force, struct err *err)
 	}
 	if (oci_cgroup_of(c, &cg, NULL) == 0)
 		rc = cgroup_remove(cg, err);
+	cgroup_ns_forget(c->state.pid);
 	if (!rc)
 		rc = path_remove_tree(c->dir, err);
 	if (rc)

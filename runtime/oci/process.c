@@ -36,24 +36,57 @@ static bool has_prlimit(void)
 	return !hidden("prlimit") && prlimit(0, RLIMIT_CORE, NULL, &old) == 0;
 }
 
-static int set_rlimits(pid_t pid, const struct oci_process *p, struct err *err)
+int process_address_space(pid_t pid, int64_t bytes, struct err *err)
 {
+	struct rlimit value = {.rlim_cur = bytes > 0 ? (rlim_t)bytes : RLIM_INFINITY};
+
+	value.rlim_max = value.rlim_cur;
+	if (pid && !has_prlimit())
+		return err_set(err, ERR_UNSUPPORTED, "this kernel cannot change the address space of a running process");
+	if ((pid ? prlimit(pid, RLIMIT_AS, &value, NULL) : setrlimit(RLIMIT_AS, &value)) < 0)
+		return errno == ESRCH ? 0 : err_sys(err, errno, "limit the address space to %lld", (long long)bytes);
+	return 0;
+}
+
+/* The smaller of the container's memory limit and a limit of the process's own wins. */
+static bool is_overruled(const struct process_setup *setup, const struct oci_rlimit *r)
+{
+	return setup->address_space > 0 && oci_rlimit_parse(r->type) == RLIMIT_AS && r->hard > (uint64_t)setup->address_space;
+}
+
+static bool has_own_address_space(const struct process_setup *setup)
+{
+	VEC_EACH(r, &setup->process->rlimits) {
+		if (oci_rlimit_parse(r->type) == RLIMIT_AS && !is_overruled(setup, r))
+			return true;
+	}
+	return false;
+}
+
+static int set_rlimits(pid_t pid, const struct process_setup *setup, struct err *err)
+{
+	const struct oci_process *p = setup->process;
+
 	for (size_t i = 0; i < p->rlimits.n; i++) {
 		const struct oci_rlimit *r = &p->rlimits.v[i];
 		struct rlimit value = {.rlim_cur = r->soft, .rlim_max = r->hard};
-		int rc = pid ? prlimit(pid, oci_rlimit_parse(r->type), &value, NULL)
+		int rc = is_overruled(setup, r) ? 0 : pid ? prlimit(pid, oci_rlimit_parse(r->type), &value, NULL)
 			     : setrlimit(oci_rlimit_parse(r->type), &value);
 
 		if (rc < 0)
 			return err_sys(err, errno, "set %s to %llu:%llu", r->type, (unsigned long long)r->soft,
 				       (unsigned long long)r->hard);
 	}
-	return 0;
+	return setup->address_space > 0 && !has_own_address_space(setup)
+		       ? process_address_space(pid, setup->address_space, err)
+		       : 0;
 }
 
-int process_rlimits(pid_t pid, const struct oci_process *process, struct err *err)
+int process_rlimits(pid_t pid, const struct process_setup *setup, struct err *err)
 {
-	return process->rlimits.n && has_prlimit() ? set_rlimits(pid, process, err) : 0;
+	bool some = setup->process->rlimits.n || setup->address_space > 0;
+
+	return some && has_prlimit() ? set_rlimits(pid, setup, err) : 0;
 }
 
 /* sched_setattr(2) */
@@ -444,7 +477,7 @@ int process_exec(const struct process_setup *setup, int (*before_exec)(void *, s
 	int rc;
 
 	if (setup->self_limits || !has_prlimit()) {
-		rc = set_rlimits(0, p, err);
+		rc = set_rlimits(0, setup, err);
 		if (!rc && setup->self_limits)
 			rc = process_scheduling(0, p, err);
 		if (rc)

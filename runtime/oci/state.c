@@ -28,6 +28,8 @@ static const struct json_field state_fields[] = {
 	JSON_FIELD(struct oci_state, owner, "owner", JSON_U32, 0),
 	JSON_FIELD(struct oci_state, cgroup, "cgroup", JSON_STR, JSON_OMIT_EMPTY),
 	JSON_FIELD(struct oci_state, no_cgroup, "noCgroup", JSON_BOOL, JSON_OMIT_EMPTY),
+	JSON_FIELD(struct oci_state, kept, "kept", JSON_BOOL, JSON_OMIT_EMPTY),
+	JSON_FIELD(struct oci_state, address_space, "addressSpace", JSON_I64, JSON_OMIT_EMPTY),
 	JSON_FIELD(struct oci_state, annotations, "annotations", JSON_STRMAP, JSON_OMIT_EMPTY),
 	JSON_SUB(struct oci_state, poststart, "poststart", JSON_VEC, JSON_OMIT_EMPTY, &oci_hook_table),
 	JSON_SUB(struct oci_state, poststop, "poststop", JSON_VEC, JSON_OMIT_EMPTY, &oci_hook_table),
@@ -232,6 +234,7 @@ int oci_cgroup_of(struct oci_container *c, struct cgroup **ret, struct err *err)
 
 		if (rc)
 			return rc;
+		cgroup_keep(c->cg, c->keeps | CGROUP_KEEPS_MEMORY);
 	}
 	*ret = c->cg;
 	return 0;
@@ -280,7 +283,14 @@ enum oci_status oci_container_status(struct oci_container *c)
 
 	if (c->state.pid <= 0 || !proc_ref_alive(&ref))
 		return OCI_STOPPED;
-	if (oci_cgroup_of(c, &cg, NULL) == 0 && cgroup_is_frozen(cg, &frozen, NULL) == 0 && frozen)
+	if (c->state.kept) {
+		auto_free char *path = path_join(c->dir, PAUSED_FILE);
+
+		frozen = access(path, F_OK) == 0;
+	} else if (oci_cgroup_of(c, &cg, NULL) < 0 || cgroup_is_frozen(cg, &frozen, NULL) < 0) {
+		frozen = false;
+	}
+	if (frozen)
 		return OCI_PAUSED;
 	return waits_for_start(c) ? OCI_CREATED : OCI_RUNNING;
 }

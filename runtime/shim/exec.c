@@ -127,8 +127,10 @@ static int start(struct exec *e, const struct shim_exec *r, struct err *err)
 	/* All streams that somebody may ask for: a process without a reader gets SIGPIPE, one with /dev/null does not. */
 	if (!r->tty && !r->detached)
 		rc = io_open_pipes(&e->io, r->want_stdin, r->want_stdout, r->want_stderr, &ends, err);
+	warden_hold(e->k);
 	if (rc == 0)
 		rc = e->k->runtime->exec(e->k, r, &ends, &e->started, err);
+	warden_release(e->k);
 	io_ends_close(&ends);
 	if (rc < 0)
 		return rc;

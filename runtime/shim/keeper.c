@@ -140,6 +140,7 @@ static void remove_container(struct keeper *k)
 	struct err err = ERR_INIT;
 
 	loop_del(&k->loop, &k->oom);
+	warden_end(k);
 	if (k->runtime && k->runtime->remove(k, &err) < 0)
 		note_error(k, "remove container", &err);
 }
@@ -189,12 +190,21 @@ static void strays_over(struct loop_timer *timer)
 	finish(container_of(timer, struct keeper, grace));
 }
 
+static void note_oom(struct keeper *k)
+{
+	const struct shim_event event = {.kind = SHIM_EVENT_OOM, .time = time_now_ns()};
+
+	k->exit.oom_killed = true;
+	keeper_tell(k, &event);
+}
+
 static void container_exited(struct keeper *k, int status)
 {
 	struct err ignored = ERR_INIT;	/* strays are killed again when the cgroup is removed */
 	struct cgroup *group = k->runtime->cgroup(k);
 	bool started = k->phase == PHASE_RUNNING;
 
+	warden_hold(k);	/* what is left shall end, not stand still */
 	k->phase = PHASE_EXITED;
 	k->paused = false;
 	k->exit.pid = k->pid;
@@ -202,6 +212,8 @@ static void container_exited(struct keeper *k, int status)
 	k->exit.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 	k->exit.finished = time_now_ns();
 	k->exit.oom_killed |= group && cgroup_oom_killed(group);
+	if (k->exit.signal == SIGKILL && !k->killed && !k->exit.oom_killed && group && cgroup_oom_suspected(group))
+		note_oom(k);
 	k->pid = 0;
 	/* A private pid namespace ends with its first process; in a shared one others may live and hold the pipes. */
 	io_drain(&k->io);
@@ -224,6 +236,8 @@ static void reap(struct keeper *k)
 		not_idle(k);
 		if (pid == k->pid)
 			container_exited(k, status);
+		else if (warden_reap(k, pid))
+			continue;
 		else
 			(void)exec_reap(k, pid, status);	/* else an orphan that came to the subreaper */
 	}
@@ -233,8 +247,11 @@ static void terminate(struct keeper *k)
 {
 	struct err ignored = ERR_INIT;	/* nobody to tell: the exit status says what came of it */
 
-	if (k->phase == PHASE_CREATED || k->phase == PHASE_RUNNING)
-		(void)k->runtime->kill(k, SIGKILL, true, &ignored);
+	if (k->phase != PHASE_CREATED && k->phase != PHASE_RUNNING)
+		return;
+	k->killed = true;
+	warden_hold(k);
+	(void)k->runtime->kill(k, SIGKILL, true, &ignored);
 }
 
 static void signals_ready(struct loop_source *source, uint32_t events)
@@ -279,16 +296,13 @@ static void oom_ready(struct loop_source *source, uint32_t events)
 {
 	struct keeper *k = container_of(source, struct keeper, oom);
 	struct cgroup *group = k->runtime ? k->runtime->cgroup(k) : NULL;
-	struct shim_event event = {.kind = SHIM_EVENT_OOM, .time = time_now_ns()};
 
 	if (!group) {
 		loop_del(&k->loop, source);
 		return;
 	}
-	if (!cgroup_oom_read(group))
-		return;
-	k->exit.oom_killed = true;
-	keeper_tell(k, &event);
+	if (cgroup_oom_read(group))
+		note_oom(k);
 }
 
 static void watch_oom(struct keeper *k)
@@ -341,6 +355,10 @@ int keeper_make_container(struct keeper *k, struct shim_options *options, struct
 		rc = k->runtime->create(k, &ends, &k->pid, &console, err);
 		io_ends_close(&ends);
 	}
+	if (rc == 0)
+		rc = warden_follow(k, err);
+	if (rc < 0 && console >= 0)
+		close(console);
 	if (rc == 0 && console >= 0)
 		rc = io_open_terminal(&k->io, console, k->options.width, k->options.height, err);
 	if (rc < 0) {
@@ -465,7 +483,7 @@ int keeper_init(struct keeper *k, const char *id, const char *dir, struct err *e
 	int rc;
 
 	*k = (struct keeper){.id = xstrdup(id), .dir = xstrdup(dir)};
-	k->signals.fd = k->listener.fd = k->oom.fd = -1;
+	k->signals.fd = k->listener.fd = k->oom.fd = k->warden.fd = -1;
 	io_init(&k->io, k, NULL);
 	rc = loop_open(&k->loop, err);
 	if (rc == 0)

@@ -11,6 +11,7 @@
 #ifndef RUNTIME_SHIM_KEEPER_H
 #define RUNTIME_SHIM_KEEPER_H
 
+#include "compat/kernel/cgroup.h"
 #include "runtime/oci/exec.h"
 #include "runtime/shim/detach.h"
 #include "runtime/shim/loop.h"
@@ -181,6 +182,44 @@ struct runtime_ops {
 
 extern const struct runtime_ops runtime_oci, runtime_other;
 
+/* ---- warden: warden.c, warden_main.c ------------------------------------------------------------------------------------------- */
+
+/*
+ * A second process of the shim, for limits that the kernel has no file for: freezes and thaws the group to hold a CPU quota, and kills the
+ * newest processes above a limit of tasks. Apart from the shim so that neither waits for the other; it ends, with the group
+ * thawed, when the shim does, and the shim thaws the group and starts another when it dies.
+ */
+struct warden {
+	pid_t pid;		/* 0: none is needed */
+	int fd;			/* -1 */
+	unsigned int holds;
+	bool paused;
+};
+
+/* Begin, adapt or end what cgroup_kept() of the container asks for. */
+int warden_follow(struct keeper *k, struct err *err);
+/*
+ * Until as many calls of warden_release(): the group is thawed and not frozen any more for its quota. For whatever must not meet a frozen
+ * group: exec, SIGKILL, removal.
+ */
+void warden_hold(struct keeper *k);
+void warden_release(struct keeper *k);
+/* Until the group is to run again it does nothing at all; the group is thawed when this returns. */
+void warden_pause(struct keeper *k, bool pause);
+void warden_end(struct keeper *k);
+/* Was @pid the warden? Then it is replaced. */
+bool warden_reap(struct keeper *k, pid_t pid);
+
+/* The other side of the socket: messages of this form, each answered by one byte once it is done. */
+struct warden_order {
+	bool hold;		/* leave the group thawed; tasks are still counted */
+	bool idle;		/* leave it as it is */
+	struct cgroup_kept limits;
+};
+
+/* @first: the container's first process, which is killed last. Never returns. */
+void warden_main(int fd, struct cgroup *group, pid_t first) __attribute__((noreturn));
+
 /* ---- keeper: keeper.c -------------------------------------------------------------------------------------------------- */
 
 enum phase {
@@ -197,6 +236,8 @@ struct keeper {
 	struct shim_options options;
 	enum phase phase;
 	bool paused, deleted;
+	bool killed;			/* we sent SIGKILL: then it was not the kernel for want of memory */
+	struct warden warden;
 	const struct runtime_ops *runtime;
 	void *runtime_state;
 	pid_t pid;

@@ -144,7 +144,11 @@ static int set_paused(struct call *q, bool pause, struct err *err)
 		return rc;
 	if (q->k->paused == pause)
 		return err_set(err, ERR_CONFLICT, pause ? "container is already paused" : "container is not paused");
+	if (pause)
+		warden_pause(q->k, true);
 	rc = q->k->runtime->pause(q->k, pause, err);
+	if (rc == 0 ? !pause : pause)
+		warden_pause(q->k, false);
 	if (rc < 0)
 		return rc;
 	q->k->paused = pause;
@@ -163,6 +167,10 @@ static int handle_kill(struct call *q, struct err *err)
 	if (str_empty(t->exec)) {
 		if (q->k->phase != PHASE_CREATED && q->k->phase != PHASE_RUNNING)
 			return err_set(err, ERR_CONFLICT, "container is not running");
+		if (t->signal == SIGKILL) {
+			q->k->killed = true;
+			warden_hold(q->k);	/* for good: the dying shall not be frozen again */
+		}
 		rc = q->k->runtime->kill(q->k, t->signal, t->all, err);
 		/* A frozen task dies when it is thawed, not before. The runtime may have thawed it already. */
 		if (rc == 0 && t->signal == SIGKILL && q->k->paused)
@@ -189,9 +197,12 @@ static int handle_resume(struct call *q, struct err *err)
 
 static int handle_update(struct call *q, struct err *err)
 {
+	int rc;
+
 	if (q->k->phase != PHASE_CREATED && q->k->phase != PHASE_RUNNING)
 		return err_set(err, ERR_CONFLICT, "container is not running");
-	return q->k->runtime->update(q->k, q->frame->tail, q->frame->tail_len, err);
+	rc = q->k->runtime->update(q->k, q->frame->tail, q->frame->tail_len, err);
+	return rc < 0 ? rc : warden_follow(q->k, err);
 }
 
 static int handle_state(struct call *q, struct err *err)

@@ -22,6 +22,7 @@ static int create(struct keeper *k, const struct io_ends *ends, pid_t *ret_pid, 
 	options.root = str_empty(k->options.runtime_root) ? NULL : k->options.runtime_root;
 	options.no_pivot = k->options.no_pivot;
 	options.no_new_keyring = k->options.no_new_keyring;
+	options.keeps = CGROUP_KEEPS_CPU | CGROUP_KEEPS_TASKS;
 	memcpy(options.stdio, ends->fd, sizeof(options.stdio));
 	rc = oci_create(&options, &c, err);
 	if (rc < 0)

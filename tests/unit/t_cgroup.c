@@ -174,7 +174,7 @@ static char *plan_text(const struct cgroup_host *host, const char *json)
 	struct err err = ERR_INIT;
 
 	parse(json, &res);
-	if (cgroup_plan_make(host, &res, &plan, &err) < 0) {
+	if (cgroup_plan_make(host, &res, 0, &plan, &err) < 0) {
 		buf_fmt(&text, "%s", err.msg);
 		return buf_take(&text);
 	}
@@ -238,6 +238,7 @@ static void v2_limits_become_v2_files_and_units(void **state)
 		{"{\"cpu\":{\"shares\":2}}", "cpu.weight=1"},
 		{"{\"cpu\":{\"shares\":262144}}", "cpu.weight=10000"},
 		{"{\"cpu\":{\"quota\":-1}}", "cpu.max=max"},
+		{"{\"cpu\":{\"quota\":5000}}", "cpu.max=5000"},
 		{"{\"cpu\":{\"idle\":1,\"burst\":7}}", "cpu.idle=1;cpu.max.burst=7"},
 		{"{\"cpu\":{\"cpus\":\"0\",\"mems\":\"0\"}}", "cpuset.cpus=0;cpuset.mems=0"},
 		{"{\"blockIO\":{\"weight\":1000,\"weightDevice\":[{\"major\":8,\"minor\":1,\"weight\":10}]}}",
@@ -381,6 +382,244 @@ static void the_device_program_gives_the_same_answers_on_v2(void **state)
 	assert_true(opens(cg, "/dev/zero", O_WRONLY));
 	assert_true(opens(cg, "/dev/full", O_RDONLY));
 	close_group(cg);
+}
+
+/* ---- a group in plain directories ------------------------------------------------------------------------------------------------ */
+
+static char tree[] = "/tmp/t-cgroup-XXXXXX";
+
+/*
+ * @mount: a line of /proc/mounts with %s for the tree's directory; @files: "name=content" for the group's own, "/name=content" for those of the
+ * tree, which may lie deeper.
+ */
+static struct cgroup *fake_group(const char *mount, const char *path, const char *const *files, size_t count)
+{
+	auto_free char *dir = NULL;
+	auto_free char *line = NULL;
+	AUTO(cgroup_host_clear) struct cgroup_host host = {0};
+	struct cgroup *cg = NULL;
+	struct err err = ERR_INIT;
+
+	strcpy(tree + sizeof(tree) - 7, "XXXXXX");
+	assert_non_null(mkdtemp(tree));
+	dir = xfmt("%s/%s", tree, path);
+	assert_int_equal(path_mkdirs(dir, 0700, &err), 0);
+	for (size_t i = 0; i < count; i++) {
+		const char *equals = strchr(files[i], '=');
+		auto_free char *file = xfmt("%s/%.*s", *files[i] == '/' ? tree : dir, (int)(equals - files[i]), files[i]);
+		auto_free char *folder = xstrndup(file, (size_t)(strrchr(file, '/') - file));
+
+		assert_int_equal(path_mkdirs(folder, 0700, &err), 0);
+		assert_int_equal(file_write(-1, file, equals + 1, strlen(equals + 1), 0600, &err), 0);
+	}
+	line = xfmt(mount, tree);
+	cgroup_host_parse(line, 0, &host);
+	if (cgroup_open_in(&host, path, &cg, &err) < 0)
+		fail_msg("%s", err.msg);
+	return cg;
+}
+
+/* Content of a file of the tree. Owned. */
+static char *fake_read(const char *name)
+{
+	auto_free char *file = xfmt("%s/%s", tree, name);
+	struct buf text = BUF_INIT;
+	struct err err = ERR_INIT;
+
+	if (file_read(-1, file, 4096, &text, &err) < 0)
+		fail_msg("%s", err.msg);
+	return buf_take(&text);
+}
+
+#define assert_file(name, content)                                                                                     \
+	do {                                                                                                           \
+		auto_free char *text_ = fake_read(name);                                                               \
+                                                                                                                       \
+		assert_string_equal(text_, content);                                                                   \
+	} while (0)
+
+static void fake_close(struct cgroup *cg)
+{
+	struct err err = ERR_INIT;
+
+	cgroup_close(cg);
+	assert_int_equal(path_remove_tree(tree, &err), 0);
+}
+
+static void a_period_alone_keeps_the_quota_on_v2(void **state)
+{
+	static const char *const files[] = {"/cgroup.controllers=cpu\n", "cpu.max=50000 100000\n"};
+	AUTO(cgroup_resources_clear) struct cgroup_resources res = {0};
+	AUTO(buf_clear) struct buf text = BUF_INIT;
+	struct cgroup *cg = fake_group("cgroup2 %s cgroup2 rw 0 0\n", "c", files, ARRAY_SIZE(files));
+	struct err err = ERR_INIT;
+
+	parse("{\"cpu\":{\"period\":200000}}", &res);
+	if (cgroup_apply(cg, &res, &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_int_equal(cgroup_read(cg, 0, "cpu.max", &text, &err), 0);
+	assert_string_equal(buf_cstr(&text), "50000 200000");
+	fake_close(cg);
+}
+
+static void what_has_no_file_is_left_to_a_keeper_or_refused(void **state)
+{
+	static const char *const files[] = {"cpu.shares=1024"};
+	struct cgroup *cg = fake_group("cgroup %s cgroup rw,cpu 0 0\n", "c", files, ARRAY_SIZE(files));
+	const struct cgroup_kept *kept = cgroup_kept(cg);
+	static const struct {
+		const char *json;
+		int64_t quota, period, tasks, memory;
+	} steps[] = {
+		{"{\"cpu\":{\"quota\":30000}}", 30000, 100000, 0, 0},
+		{"{\"cpu\":{\"period\":50000}}", 30000, 50000, 0, 0},
+		{"{\"pids\":{\"limit\":7}}", 30000, 50000, 7, 0},
+		{"{\"memory\":{\"limit\":4096}}", 30000, 50000, 7, 4096},
+		{"{\"cpu\":{\"shares\":1025}}", 30000, 50000, 7, 4096},
+		{"{\"cpu\":{\"quota\":-1},\"pids\":{\"limit\":-1},\"memory\":{\"limit\":-1}}", 0, 50000, 0, 0},
+	};
+	struct err err = ERR_INIT;
+
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		AUTO(cgroup_resources_clear) struct cgroup_resources res = {0};
+		bool restricts = i != 1 && i < 4;
+
+		parse(steps[i].json, &res);
+		cgroup_keep(cg, 0);
+		if (restricts) {
+			assert_true(cgroup_apply(cg, &res, &err) < 0);
+			assert_int_equal(err.kind, ERR_UNSUPPORTED);
+			assert_non_null(strstr(err.msg, "needs a keeper"));
+		}
+		cgroup_keep(cg, CGROUP_KEEPS_CPU | CGROUP_KEEPS_TASKS | CGROUP_KEEPS_MEMORY);
+		if (cgroup_apply(cg, &res, &err) < 0)
+			fail_msg("%s: %s", steps[i].json, err.msg);
+		assert_int_equal(kept->cpu_quota_us, steps[i].quota);
+		assert_int_equal(kept->cpu_period_us, steps[i].period);
+		assert_int_equal(kept->tasks, steps[i].tasks);
+		assert_int_equal(kept->memory_bytes, steps[i].memory);
+	}
+	assert_file("c/cpu.shares", "1025");
+	fake_close(cg);
+}
+
+static void old_freezers_are_asked_group_by_group(void **state)
+{
+	static const char *const files[] = {"freezer.state=THAWED", "/c/below/freezer.state=THAWED", "freezer.self_freezing=0"};
+
+	for (size_t newer = 0; newer < 2; newer++) {
+		struct cgroup *cg = fake_group("cgroup %s cgroup rw,freezer 0 0\n", "c", files, 2 + newer);
+		struct err err = ERR_INIT;
+		bool frozen;
+
+		assert_int_equal(cgroup_freeze_begin(cg, true), 0);
+		assert_file("c/freezer.state", "FROZEN");
+		assert_file("c/below/freezer.state", newer ? "THAWED" : "FROZEN");
+		assert_int_equal(cgroup_is_frozen(cg, &frozen, &err), 0);
+		assert_true(frozen);
+		assert_int_equal(cgroup_freeze_begin(cg, false), 0);
+		assert_file("c/below/freezer.state", "THAWED");
+		assert_int_equal(cgroup_is_frozen(cg, &frozen, &err), 0);
+		assert_false(frozen);
+		fake_close(cg);
+	}
+}
+
+static void counters_tell_of_memory_that_ran_out(void **state)
+{
+	static const struct {
+		const char *failures, *max, *control;
+		bool suspected;
+	} cases[] = {
+		{"memory.failcnt=0", "memory.max_usage_in_bytes=1000000", NULL, false},
+		{"memory.failcnt=3", "memory.max_usage_in_bytes=1000000", NULL, true},
+		{"memory.failcnt=0", "memory.max_usage_in_bytes=24900000", NULL, true},
+		{"memory.failcnt=3", "memory.max_usage_in_bytes=24900000", "memory.oom_control=oom_kill 0", false},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const char *const files[] = {"memory.limit_in_bytes=25000000", cases[i].failures, cases[i].max, cases[i].control};
+		struct cgroup *cg = fake_group("cgroup %s cgroup rw,memory 0 0\n", "c", files, cases[i].control ? 4 : 3);
+
+		assert_int_equal(cgroup_oom_suspected(cg), cases[i].suspected);
+		fake_close(cg);
+	}
+}
+
+static void room_for_real_time_tasks_is_made_above(void **state)
+{
+	static const char *const files[] = {
+		"/cpu.rt_runtime_us=950000", "/p/cpu.rt_runtime_us=10000", "/p/cpu.rt_period_us=1000000",
+		"/p/other/cpu.rt_runtime_us=100000", "/p/other/cpu.rt_period_us=1000000", "cpu.rt_runtime_us=0", "cpu.rt_period_us=1000000",
+	};
+	AUTO(cgroup_resources_clear) struct cgroup_resources res = {0};
+	struct cgroup *cg = fake_group("cgroup %s cgroup rw,cpu 0 0\n", "p/c", files, ARRAY_SIZE(files));
+	struct err err = ERR_INIT;
+
+	parse("{\"cpu\":{\"realtimeRuntime\":200000}}", &res);
+	if (cgroup_apply(cg, &res, &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_file("cpu.rt_runtime_us", "950000");
+	assert_file("p/cpu.rt_runtime_us", "300000");
+	assert_file("p/c/cpu.rt_runtime_us", "200000");
+	fake_close(cg);
+}
+
+static void strays_of_the_ns_controller_are_found_and_removed(void **state)
+{
+	static const char own[] = "3:memory:/x\n8:ns:/287\n";
+	char dir[] = "/tmp/t-cgroup-XXXXXX";
+	auto_free char *found = cgroup_ns_find(v1_mounts, own);
+	auto_free char *elsewhere = cgroup_ns_find("cgroup /c/m cgroup rw,memory 0 0\n", own);
+	static const char *const names[] = {"1", "999999999", "999999998/1", "default", "999999997x"};
+	static const bool stays[] = {true, false, false, true, true};
+	struct err err = ERR_INIT;
+
+	assert_string_equal(found, "/cgroup/ns/287");
+	assert_null(elsewhere);
+	assert_non_null(mkdtemp(dir));
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		auto_free char *path = path_join(dir, names[i]);
+
+		assert_int_equal(path_mkdirs(path, 0700, &err), 0);
+	}
+	cgroup_ns_sweep_dir(dir);
+	for (size_t round = 0; round < 2; round++) {
+		for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+			auto_free char *path = path_join(dir, names[i]);
+
+			/* A new one may belong to a process that is just being made. */
+			assert_int_equal(access(path, F_OK) == 0, stays[i] || !round);
+		}
+		if (round == 0) {
+			sleep(3);
+			cgroup_ns_sweep_dir(dir);
+		}
+	}
+	assert_int_equal(path_remove_tree(dir, &err), 0);
+}
+
+static void hidden_controllers_serve_nobody(void **state)
+{
+	AUTO(cgroup_host_clear) struct cgroup_host host = {0};
+
+	cgroup_host_parse("cgroup /c/m cgroup rw,memory 0 0\ncgroup /c/p cgroup rw,pids,cpu 0 0\n",
+			  CGROUP_WITHOUT_MEMORY | CGROUP_WITHOUT_PIDS, &host);
+	assert_int_equal(host.serves[CTL_MEMORY], -1);
+	assert_int_equal(host.serves[CTL_PIDS], -1);
+	assert_int_equal(host.serves[CTL_CPU], 1);
+}
+
+static void the_kernel_says_what_controllers_it_has(void **state)
+{
+	struct cgroup_known known;
+
+	if (access("/proc/cgroups", F_OK) < 0)
+		skip();
+	assert_true(cgroup_kernel_knows("cpu", &known));
+	assert_true(known.enabled);
+	assert_false(cgroup_kernel_knows("cp", &known));
+	assert_false(cgroup_kernel_knows("#subsys_name", &known));
 }
 
 /* ---- a real group ------------------------------------------------------------------------------------------------------------- */
@@ -681,6 +920,14 @@ int main(void)
 		cmocka_unit_test(paths_that_lead_out_are_refused),
 		cmocka_unit_test(v1_limits_become_v1_files),
 		cmocka_unit_test(v2_limits_become_v2_files_and_units),
+		cmocka_unit_test(a_period_alone_keeps_the_quota_on_v2),
+		cmocka_unit_test(what_has_no_file_is_left_to_a_keeper_or_refused),
+		cmocka_unit_test(old_freezers_are_asked_group_by_group),
+		cmocka_unit_test(counters_tell_of_memory_that_ran_out),
+		cmocka_unit_test(room_for_real_time_tasks_is_made_above),
+		cmocka_unit_test(strays_of_the_ns_controller_are_found_and_removed),
+		cmocka_unit_test(hidden_controllers_serve_nobody),
+		cmocka_unit_test(the_kernel_says_what_controllers_it_has),
 		cmocka_unit_test(resources_survive_a_round_trip_through_json),
 		cmocka_unit_test(device_rules_fold_as_the_kernel_folds_them),
 		cmocka_unit_test(device_rules_hold_on_this_host),
