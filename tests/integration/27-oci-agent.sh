@@ -96,6 +96,9 @@ half_made_child_cannot_be_looked_into() {
 	# The groups of other hierarchies must be there too.
 	for other in "$groups"/*/"$cgroup_parent/$id"; do
 		[ -d "$other/cold" ] || mkdir "$other/cold" || :
+		for file in cpuset.cpus cpuset.mems; do
+			[ ! -e "$other/$file" ] || cat "$other/$file" >"$other/cold/$file"
+		done
 	done
 	echo FROZEN >"$group/freezer.state"
 	sleep 100 &
