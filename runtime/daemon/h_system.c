@@ -76,13 +76,29 @@ int handle_version(struct request *r, struct err *err)
 	return rc;
 }
 
+/* Whoever may ask for info need not know the proxy's password: docker hides user and password in the same way. */
+static char *proxy_to_show(const char *url)
+{
+	const char *host, *end, *at = NULL;
+
+	if (!url)
+		return NULL;
+	host = strstr(url, "://");
+	host = host ? host + 3 : url;
+	end = host + strcspn(host, "/?#");
+	for (const char *p = host; p < end; p++)
+		if (*p == '@')
+			at = p;
+	return at ? xfmt("%.*sxxxxx:xxxxx%s", (int)(host - url), url, at) : xstrdup(url);
+}
+
 /* What the engine does not know: what the daemon was told. */
 static void add_options(struct daemon_options *o, struct api_info *info)
 {
 	pthread_mutex_lock(&o->lock);
 	strv_add_all(&info->labels, &o->labels);
-	str_set(&info->http_proxy, o->image_proxy);
-	str_set(&info->https_proxy, o->image_proxy);
+	info->http_proxy = proxy_to_show(o->image_proxy);
+	info->https_proxy = proxy_to_show(o->image_proxy);
 	info->debug = o->debug;
 	strv_add_all(&info->listen_addresses, &o->listen);
 	STRV_EACH(registry, &o->insecure_registries) {

@@ -250,7 +250,7 @@ tasks_hold() {
 it 'contains a fork bomb' tasks_hold
 
 tasks_below() {
-	says done pouch run --rm --pids-limit 40 busybox sh -c 'for i in 1 2 3 4 5 6 7 8 9 10; do sleep 1 & done; wait; echo done'
+	says 'done' pouch run --rm --pids-limit 40 busybox sh -c 'for i in 1 2 3 4 5 6 7 8 9 10; do sleep 1 & done; wait; echo done'
 }
 it 'leaves alone what stays below the limit' tasks_below
 

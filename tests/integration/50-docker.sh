@@ -114,7 +114,7 @@ it 'copies files' copies
 
 disk_usage() {
 	d run -d --name df --net none -v data:/data busybox sh -c 'head -c 3000000 /dev/urandom >/data/x; sleep 1000'
-	eventually 5 d exec df test -s /data/x
+	eventually 5 d exec df sh -c '[ $(stat -c %s /data/x) = 3000000 ]'
 	got=$(d system df --format '{{.Type}} {{.TotalCount}} {{.Active}} {{.Size}}')
 	has 'Images 1 1 ' "$got"
 	has 'Containers 1 1 ' "$got"

@@ -178,6 +178,7 @@ proxies() {
 	export SSL_CERT_FILE="$T/pcert.pem"
 	pouchd_start --insecure-registries far.test:5070 --image-proxy http://127.0.0.1:5079
 	has http://127.0.0.1:5079 "$(pouch info)"
+	pouch rmi "$plain/team/app:1"
 	says 'Status: Downloaded newer image' pouch pull far.test:5070/team/app:1
 	has 'http://far.test:5070/v2/team/app/blobs/sha256:' "$(cat "$T/proxy.log")"
 	is hello "$(pouch run --rm --net none far.test:5070/team/app:1 echo hello)"
@@ -201,7 +202,9 @@ proxies() {
 	pouchd_stop
 	pouchd_start --image-proxy http://user:secret@127.0.0.1:5079
 	says 'Status: Downloaded newer image' pouch pull far.test:5073/team/app:1
-	hasnt secret "$(pouch info)"
+	info=$(pouch info)
+	hasnt secret "$info"
+	has http://xxxxx:xxxxx@127.0.0.1:5079 "$info"
 	pouch rmi far.test:5073/team/app:1
 	proxy_stop
 	unset SSL_CERT_FILE
