@@ -123,7 +123,7 @@ fuzz_out    := build/fuzz
 archives = $(patsubst %,build/obj/$1/%.a,$(foreach f,$2,$f/lib$(notdir $f)))
 existing = $(filter $1,$(folders))
 
-.PHONY: all static setup demo check check-here check-unit check-integration check-old check-vm asan fuzz lint bench install rpm clean
+.PHONY: all static setup demo check check-all check-unit check-integration check-old check-vm asan fuzz lint bench install rpm clean
 all: $(programs:%=build/%) $(call archives,dev,$(folders))
 
 # ---- rules ---------------------------------------------------------------------------------------------------------------------
@@ -310,16 +310,16 @@ rpm:
 lint: all
 	$(Q)tests/run --build build lint
 
-# Everything: the suites on this kernel, the integration suite on played old kernels, a part of it on a real one. The first call may have to
-# install packages, so that what they provide is only known to the second. What does not build fails, and keeps nothing else from being tested.
+# Every suite on this kernel. The first call may have to install packages, so that what they provide is only known to the second. What does not
+# build fails, and keeps nothing else from being tested.
 check: setup
+	$(Q)$(MAKE) --no-print-directory -k all $(dev_tests) $(legacy_tools); built=$$?; tests/check here && exit $$built
+
+# That, the integration suite on played old kernels, and a part of it on a real one.
+check-all: setup
 	$(Q)rpm/setup static vm
 	$(Q)$(MAKE) --no-print-directory -k all $(dev_tests) $(legacy_tools) static build/tools.done; built=$$?; \
 		tests/check here old vm && exit $$built
-
-# What developers run again and again.
-check-here: setup
-	$(Q)$(MAKE) --no-print-directory -k all $(dev_tests) $(legacy_tools); built=$$?; tests/check here && exit $$built
 
 .SECONDARY:
 
