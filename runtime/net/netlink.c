@@ -102,9 +102,9 @@ static struct nlattr *nest(struct nl_msg *msg, int attr)
 
 /* ---- links -------------------------------------------------------------------------------------------------------------------- */
 
-static int try_veth(struct nl_sock *sock, const struct veth *veth, const char *peer_name, bool elsewhere)
+static int ask_for_veth(struct nl_sock *sock, const struct veth *veth, const char *peer_name, bool elsewhere, unsigned int flags)
 {
-	struct ifinfomsg host = {.ifi_flags = IFF_UP, .ifi_change = IFF_UP}, peer = {0};
+	struct ifinfomsg host = {.ifi_flags = flags, .ifi_change = flags}, peer = {0};
 	AUTO_MSG struct nl_msg *msg = message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &host, sizeof(host));
 	struct nlattr *info, *data, *far;
 
@@ -125,6 +125,14 @@ static int try_veth(struct nl_sock *sock, const struct veth *veth, const char *p
 	nla_nest_end(msg, data);
 	nla_nest_end(msg, info);
 	return request(sock, msg);
+}
+
+/* Before 2.6.34 a request that also wants flags of the new interface has the answer of a kernel without such interfaces. */
+static int try_veth(struct nl_sock *sock, const struct veth *veth, const char *peer_name, bool elsewhere)
+{
+	int rc = ask_for_veth(sock, veth, peer_name, elsewhere, IFF_UP);
+
+	return rc == -EOPNOTSUPP ? ask_for_veth(sock, veth, peer_name, elsewhere, 0) : rc;
 }
 
 static int move_link(struct nl_sock *sock, int index, pid_t pid, const char *name, struct err *err)

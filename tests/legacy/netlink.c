@@ -2,7 +2,8 @@
  * netlink.c - messages about links, changed so that the running kernel ignores what the old one ignores
  *
  * 2.6.32 answers 0 to an attribute that it does not know and does nothing; so the attribute gets a number that no kernel knows. A kind of
- * interface that it does not have gets a name that no kernel has: the answer is EOPNOTSUPP then, as there.
+ * interface that it does not have gets a name that no kernel has: the answer is EOPNOTSUPP then, as there; and so does any kind in a request
+ * for a new interface that also wants flags of it, which it answers in the same way.
  */
 #include <linux/if_link.h>
 #include <linux/netlink.h>
@@ -43,8 +44,11 @@ static bool has_kind(const struct kernel *k, const char *kind, size_t len)
 	return true;
 }
 
-/* The attributes in [@at, @end); @level: 0 the link's, 1 its kind's, 2 the kind's data, 3 the veth peer's. */
-static bool change(const struct kernel *k, unsigned char *at, unsigned char *end, int level)
+/*
+ * The attributes in [@at, @end); @level: 0 the link's, 1 its kind's, 2 the kind's data, 3 the veth peer's; @no_kind: it makes none of any
+ * kind.
+ */
+static bool change(const struct kernel *k, unsigned char *at, unsigned char *end, int level, bool no_kind)
 {
 	bool changed = false;
 
@@ -59,13 +63,14 @@ static bool change(const struct kernel *k, unsigned char *at, unsigned char *end
 		    (level == 3 && (type == IFLA_NET_NS_FD || type == IFLA_NET_NS_PID))) {
 			a->rta_type = UNKNOWN;
 			changed = true;
-		} else if (level == 1 && type == KIND && !has_kind(k, (char *)data, RTA_PAYLOAD(a))) {
+		} else if (level == 1 && type == KIND && RTA_PAYLOAD(a) > 0 &&
+			   (no_kind || !has_kind(k, (char *)data, RTA_PAYLOAD(a)))) {
 			*data = '-';
 			changed = true;
 		} else if ((level == 0 && type == IFLA_LINKINFO) || (level == 1 && type == DATA)) {
-			changed |= change(k, data, at + a->rta_len, level + 1);
+			changed |= change(k, data, at + a->rta_len, level + 1, no_kind);
 		} else if (level == 2 && type == PEER && RTA_PAYLOAD(a) >= sizeof(struct ifinfomsg)) {
-			changed |= change(k, data + NLMSG_ALIGN(sizeof(struct ifinfomsg)), at + a->rta_len, 3);
+			changed |= change(k, data + NLMSG_ALIGN(sizeof(struct ifinfomsg)), at + a->rta_len, 3, no_kind);
 		}
 		at = next;
 	}
@@ -77,13 +82,18 @@ static void change_message(const struct call *c, uint64_t at, size_t len)
 	_Alignas(8) unsigned char bytes[MESSAGE_MAX];
 	const struct nlmsghdr *head = (const void *)bytes;
 	size_t start = NLMSG_LENGTH(sizeof(struct ifinfomsg));
+	const struct ifinfomsg *link;
+	bool wants_flags;
 
 	if (len < start || len > sizeof(bytes) || !remote_read(c, at, bytes, len))
 		return;
 	if ((head->nlmsg_type != RTM_NEWLINK && head->nlmsg_type != RTM_SETLINK) || head->nlmsg_len > len ||
 	    head->nlmsg_len < start || !is_route_netlink(c))
 		return;
-	if (change(c->kernel, bytes + start, bytes + head->nlmsg_len, 0))
+	link = NLMSG_DATA(head);
+	wants_flags = (c->kernel->bit & OLD) && head->nlmsg_type == RTM_NEWLINK && (head->nlmsg_flags & NLM_F_CREATE) &&
+		      (link->ifi_flags || link->ifi_change);
+	if (change(c->kernel, bytes + start, bytes + head->nlmsg_len, 0, wants_flags))
 		(void)remote_write(c, at, bytes, len);	/* in vain: the caller is gone */
 }
 
