@@ -171,6 +171,8 @@ int reply_error(struct request *r, const struct err *err)
 	AUTO(buf_clear) struct buf out = BUF_INIT;
 	int status = err_kind_status(err->kind);
 
+	/* They are of the answer that did not come, and may be gone with the handler that had them. */
+	r->header_count = 0;
 	if (err->kind == ERR_NOT_MODIFIED)
 		return reply_empty(r, 304);
 	api_error_print(err->msg, &out);

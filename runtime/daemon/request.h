@@ -69,7 +69,7 @@ int reply_text(struct request *r, int status, const char *type, struct buf *text
 int reply_json(struct request *r, int status, const struct json_table *table, const void *value);
 int reply_error(struct request *r, const struct err *err);
 
-/* Extra headers of the answer: "Name: value", borrowed until the reply call. At most four. */
+/* Extra headers of the answer: "Name: value", borrowed until the reply call or the handler's end. At most four; an error's answer has none. */
 void reply_header(struct request *r, const char *name, const char *value);
 
 /*
