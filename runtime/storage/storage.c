@@ -5,9 +5,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -61,6 +64,35 @@ static struct fit probe_in(const char *home, const struct storage_driver *driver
 	(void)rmdir(dir);	/* the probe leaves it empty */
 	f.name = driver->name;
 	return f;
+}
+
+/* "overlay-4711": did the process that probed there die meanwhile? */
+static bool is_left_over(const char *what)
+{
+	const char *dash = strrchr(what, '-');
+	int64_t pid;
+
+	if (!dash || str_i64(dash + 1, 10, &pid) < 0 || pid < 1 || pid > INT_MAX)
+		return false;
+	return pid == getpid() || (kill((pid_t)pid, 0) < 0 && errno == ESRCH);
+}
+
+/* What processes left that were killed while they probed. */
+static void sweep_probes(const char *home)
+{
+	auto_closedir DIR *dir = opendir(home);
+	const struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		const char *what = str_skip(entry->d_name, ".probe-");
+		auto_free char *path = what && is_left_over(what) ? path_join(home, entry->d_name) : NULL;
+		auto_free char *mounted = path ? path_join(path, "merged") : NULL;
+
+		if (!path)
+			continue;
+		(void)umount2(mounted, MNT_DETACH | UMOUNT_NOFOLLOW);	/* most probes mount where nobody sees it */
+		(void)path_remove_tree(path, NULL);			/* the next open tries again */
+	}
 }
 
 size_t storage_fits(const char *home, struct fit *rows, size_t max)
@@ -302,6 +334,7 @@ int storage_open(const struct storage_options *o, struct storage **ret, struct e
 
 	if (!clean)
 		return err_sys(err, errno, "open home '%s'", o->home);
+	sweep_probes(clean);
 	n = probe_wanted(clean, o->driver, rows);
 	rc = fit_best(rows, n, driver_name(o->driver, rows, n), "storage driver", err);
 	if (rc < 0)

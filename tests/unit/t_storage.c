@@ -343,6 +343,23 @@ static void what_a_killed_process_left_is_removed_at_open(void **state)
 	storage_close(s);
 }
 
+/* Whoever lives may be probing still. */
+static void what_a_killed_probe_left_is_removed_at_open(void **state)
+{
+	struct storage *s;
+	pid_t dead = fork();
+
+	if (dead == 0)
+		_exit(0);
+	assert_int_equal(waitpid(dead, NULL, 0), dead);
+	assert_int_equal(shell("mkdir -p %s/.probe-x-%d/merged %s/.probe-x-1 %s/.probe-x", home, (int)dead, home, home), 0);
+	assert_int_equal(shell("mount -t tmpfs none %s/.probe-x-%d/merged && touch %s/.probe-x-%d/merged/file", home, (int)dead, home,
+			       (int)dead), 0);
+	s = open_storage();
+	assert_int_equal(shell("test ! -e %s/.probe-x-%d && test -d %s/.probe-x-1 && test -d %s/.probe-x", home, (int)dead, home, home), 0);
+	storage_close(s);
+}
+
 static void unsafe_layers_of_an_earlier_boot_are_dropped(void **state)
 {
 	struct storage *s = open_storage();
@@ -649,6 +666,7 @@ static int run_contract(const struct backing *fs, const struct contract *contrac
 		CONTRACT(the_faster_of_two_writers_wins),
 		CONTRACT(an_aborted_layer_leaves_nothing),
 		CONTRACT(what_a_killed_process_left_is_removed_at_open),
+		CONTRACT(what_a_killed_probe_left_is_removed_at_open),
 		CONTRACT(unsafe_layers_of_an_earlier_boot_are_dropped),
 		CONTRACT(a_home_has_one_user),
 		CONTRACT(bad_ids_are_refused),
