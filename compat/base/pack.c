@@ -45,6 +45,7 @@ struct packer {
 	const struct pack_options *o;
 	struct archive *archive;
 	int write_rc;		/* why the stream broke */
+	bool is_over;		/* nothing more is to be written */
 	struct links links;
 	struct buf name;	/* of the entry at hand, in the archive */
 	char *block;
@@ -56,6 +57,8 @@ static la_ssize_t put_bytes(struct archive *a, void *arg, const void *data, size
 {
 	struct packer *p = arg;
 
+	if (p->is_over)
+		return -1;
 	p->write_rc = p->o->write(p->o->arg, data, len);
 	if (!p->write_rc)
 		return (la_ssize_t)len;
@@ -436,10 +439,16 @@ static int run(struct packer *p, int dirfd, const char *entry, struct err *err)
 		fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		rc = fd < 0 ? err_sys(err, errno, "open '%s'", p->o->name) : put_dir(p, fd, 0, err);
 	}
-	/* After a failure nothing more is written: the archive must not look whole. */
-	if (rc < 0)
-		archive_write_fail(p->archive);
-	return rc < 0 ? rc : check(p, archive_write_close(p->archive), err);
+	if (rc >= 0)
+		return check(p, archive_write_close(p->archive), err);
+	/*
+	 * Nothing more is written: the archive must not look whole. It is closed all the same, as libarchive frees its buffer only then; a
+	 * failed one does not fill up what is missing of an entry.
+	 */
+	p->is_over = true;
+	archive_write_fail(p->archive);
+	(void)archive_write_close(p->archive);
+	return rc;
 }
 
 int pack(int dirfd, const char *entry, const struct pack_options *options, struct err *err)
