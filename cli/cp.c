@@ -139,6 +139,16 @@ static int parse_stat(const char *header, struct api_path_stat *ret, struct err 
 	return json_parse(&api_path_stat_table, json, strlen(json), 0, "path of the container", ret, err);
 }
 
+/* The request without a body, and the head of its answer. */
+static int open_answer(const struct copy *c, const struct http_request *request, struct http **ret, struct http_answer *answer, struct err *err)
+{
+	int rc = cli_http(c->cli, ret, err);
+
+	if (rc == 0)
+		rc = http_send(*ret, request, err);
+	return rc < 0 ? rc : http_receive(*ret, answer, err);
+}
+
 /* ERR_NOT_FOUND: there is nothing; the container may be missing as well. */
 static int ask(const struct copy *c, const char *path, struct api_path_stat *ret, struct err *err)
 {
@@ -146,12 +156,8 @@ static int ask(const struct copy *c, const char *path, struct api_path_stat *ret
 	const struct http_request request = {.method = "HEAD", .path = route, .want_header = API_PATH_STAT_HEADER};
 	struct http_answer answer;
 	struct http *http;
-	int rc = cli_http(c->cli, &http, err);
+	int rc = open_answer(c, &request, &http, &answer, err);
 
-	if (rc == 0)
-		rc = http_send(http, &request, err);
-	if (rc == 0)
-		rc = http_receive(http, &answer, err);
 	if (rc < 0)
 		return rc;
 	/* No body comes with it to say more. */
@@ -394,11 +400,7 @@ static int copy_out(const struct copy *c, struct err *err)
 	route = archive_path(c, path);
 	request.path = route;
 	if (rc == 0)
-		rc = cli_http(c->cli, &http, err);
-	if (rc == 0)
-		rc = http_send(http, &request, err);
-	if (rc == 0)
-		rc = http_receive(http, &answer, err);
+		rc = open_answer(c, &request, &http, &answer, err);
 	if (rc < 0)
 		return rc;
 	rc = receive(c, path, name, http, &answer, err);
