@@ -143,6 +143,8 @@ static void a_socket_from_inside_stands_in_for_setns(void **state)
 
 		_exit(fd < 0 || fd_send(pair[1], "s", 1, &fd, 1) < 0);
 	}
+	/* Otherwise nothing would end the wait for a child that failed. */
+	close(pair[1]);
 	assert_int_equal(fd_recv(pair[0], &byte, 1, &req.netlink_fd, &count), 1);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 
@@ -152,7 +154,6 @@ static void a_socket_from_inside_stands_in_for_setns(void **state)
 	assert_true(fcntl(req.netlink_fd, F_GETFD) >= 0); /* still ours */
 	close(req.netlink_fd);
 	close(pair[0]);
-	close(pair[1]);
 	pid = answer_on(&box, "tcp", 80);
 	ask("tcp", "192.168.5.2", 80, answer);
 	assert_string_equal(answer, "192.168.5.1");
