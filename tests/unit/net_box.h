@@ -293,6 +293,7 @@ static struct box outside_start(void)
 	CHECK(netlink_open(box.pid, &there, &err));
 	CHECK(link_add_veth(here, &pair, &err));
 	CHECK(link_get(here, "wire", &link, &err));
+	CHECK(link_set(here, link.index, NULL, NULL, 0, 1, &err));
 	CHECK(addr_add(here, link.index, AF_INET, &ours, 24, &err));
 	CHECK(link_get(there, "eth0", &link, &err));
 	CHECK(addr_add(there, link.index, AF_INET, &theirs, 24, &err));
