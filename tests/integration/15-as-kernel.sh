@@ -54,6 +54,20 @@ gnu_programs_go_on() {
 }
 it 'lets programs of a GNU C library go on' gnu_programs_go_on
 
+# With CAP_PERFMON, /proc/PID/environ of a process that may not be looked into can be read.
+rights_up_to() {
+	upper=$(as "$1" sed -n 's/^CapEff:	*\(.*\)........$/\1/p' /proc/self/status)
+	[ -n "$upper" ]
+	is 0 $((0x$upper >> ($2 + 1 - 32)))
+}
+has_no_later_rights() {
+	rights_up_to 2.6.32 33
+	rights_up_to el6 33
+	rights_up_to 3.10 36
+	rights_up_to 4.18 37
+}
+it 'gives no capability of later kernels' has_no_later_rights
+
 groups_of_old() {
 	mounted=$(as "$1" cat /proc/self/mounts | awk '$3 == "cgroup" { print $2 " " $4 }')
 	hasnt pids "$mounted"

@@ -33,10 +33,11 @@ later_mounts_cannot_come_in() {
 }
 
 an_exec_gets_what_its_container_has() {
-	process='"noNewPrivileges":true' start_sleeper
+	# Hidden from the start: an agent that knows of it would give it.
+	process='"noNewPrivileges":true' hiding no_new_privs start_sleeper
 	is in "$(hiding no_new_privs oci exec --no-new-privs "$id" echo in)"
 	remove "$id"
-	start_sleeper
+	hiding no_new_privs start_sleeper
 	fails 'created without it' hiding no_new_privs oci exec --no-new-privs "$id" echo in
 	is in "$(hiding no_new_privs oci exec "$id" echo in)"
 	remove "$id"
