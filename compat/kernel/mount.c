@@ -321,19 +321,38 @@ static int finish(const struct mounted *m, const char *path, const struct mount_
 	return rc;
 }
 
+/* Of these the machine has one, whose flags a further mount may change everywhere: a read-only sysfs on 2.6.32. */
+static bool exists_once(const char *fstype)
+{
+	static const char *const types[] = {"sysfs",   "securityfs", "debugfs", "tracefs",  "configfs",
+					    "fusectl", "devtmpfs",   "pstore",  "efivarfs", "binfmt_misc"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
+		if (strcmp(fstype, types[i]) == 0)
+			return true;
+	return false;
+}
+
 int mount_new_at(const char *source, const struct mount_place *place, const char *fstype,
 		 const struct mount_options *o, const char *data, int *ret_fd, struct err *err)
 {
 	unsigned long flags = (o->flags | o->rec_set) & ~o->rec_clear;
+	bool late_ro = flags & MS_RDONLY && exists_once(fstype);
 	AUTO(mounted_clear) struct mounted m = MOUNTED_INIT;
 	char link[MOUNT_FD_PATH_SIZE];
 	int rc;
 
-	if (mount(source, mount_fd_path(place->fd, link), fstype, flags, data) < 0)
+	(void)mount_fd_path(place->fd, link);
+	/* In a user namespace it may only be had as the host's is, and that cannot be changed from there. */
+	if (late_ro && mount(source, link, fstype, flags & ~(unsigned long)MS_RDONLY, data) < 0)
+		late_ro = false;
+	if (!late_ro && mount(source, link, fstype, flags, data) < 0)
 		return err_sys(err, errno, "mount '%s' (%s)", place->path, fstype);
-	if (!ret_fd && !o->propagation)
+	if (!ret_fd && !o->propagation && !late_ro)
 		return 0;
 	rc = open_mounted(place, &m, err);
+	if (!rc && late_ro)
+		rc = mount_reflag(m.fd, place->path, MS_RDONLY, 0, false, err);
 	if (!rc && o->propagation)
 		rc = propagate(m.path, place->path, o->propagation, err);
 	if (rc)

@@ -14,6 +14,7 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "compat/base/auto.h"
@@ -39,13 +40,16 @@ static bool sysfs_in_fork(struct answer *a)
 {
 	struct ifreq req = {.ifr_mtu = STRANGE_MTU};
 	AUTO(buf_clear) struct buf text = BUF_INIT;
+	struct statvfs here;
+	/* As the host's is: where there is one sysfs only, it takes these flags. */
+	unsigned long flags = statvfs("/sys", &here) == 0 && here.f_flag & ST_RDONLY ? MS_RDONLY : 0;
 	bool works;
 
 	if (unshare(CLONE_NEWNET) < 0)
 		return probe_failed(a, "unshare(CLONE_NEWNET)");
 	if (lo_ioctl(SIOCSIFMTU, &req) < 0)
 		return probe_failed(a, "change lo of a new namespace");
-	if ((mkdir("sysfs", 0755) < 0 && errno != EEXIST) || mount("sysfs", "sysfs", "sysfs", MS_RDONLY, NULL) < 0)
+	if ((mkdir("sysfs", 0755) < 0 && errno != EEXIST) || mount("sysfs", "sysfs", "sysfs", flags, NULL) < 0)
 		return probe_failed(a, "mount -t sysfs");
 	works = file_read(AT_FDCWD, "sysfs/class/net/lo/mtu", 1 << 16, &text, NULL) == 0 &&
 		atoi(buf_cstr(&text)) == STRANGE_MTU;

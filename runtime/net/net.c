@@ -314,23 +314,32 @@ static int configure(struct nl_sock *inside, const struct network *n, const stru
 	return rc;
 }
 
+/* A bridge of somebody else's may have none as long as it has no port. */
+static bool mac_is_set(const unsigned char mac[LINK_MAC_SIZE])
+{
+	static const unsigned char none[LINK_MAC_SIZE];
+
+	return memcmp(mac, none, LINK_MAC_SIZE) != 0;
+}
+
 static int plug(const struct net *net, const struct network *n, const struct net_endpoint *ep, const struct net_request *req,
 		struct err *err)
 {
 	AUTO(netlink_close) struct nl_sock *inside = NULL;
 	AUTO(netlink_close) struct nl_sock *here = NULL;
 	unsigned char mac[6];
-	struct link_info link;
+	struct link_info link, bridge;
 	struct err ignored;
 	int rc;
 
 	(void)mac_parse(ep->mac, mac); /* our own text */
 	rc = req->netlink_fd ? netlink_open_fd(req->netlink_fd, &inside, err) : netlink_open(req->pid, &inside, err);
-	if (rc < 0 || (rc = netlink_open(0, &here, err)) < 0)
+	if (rc < 0 || (rc = netlink_open(0, &here, err)) < 0 || (rc = link_get(here, ep->bridge, &bridge, err)) < 0)
 		return rc;
 	rc = link_add_veth(here,
 			   &(struct veth){.host_name = ep->host_if, .peer_name = ep->container_if, .peer_pid = req->pid,
-					  .born_there = net->peer_elsewhere, .peer_mac = mac, .mtu = n->info.mtu},
+					  .born_there = net->peer_elsewhere, .peer_mac = mac,
+					  .host_mac = mac_is_set(bridge.mac) ? bridge.mac : NULL, .mtu = n->info.mtu},
 			   err);
 	if (rc < 0)
 		return rc;

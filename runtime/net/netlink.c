@@ -110,6 +110,8 @@ static int ask_for_veth(struct nl_sock *sock, const struct veth *veth, const cha
 
 	put_str(msg, IFLA_IFNAME, veth->host_name);
 	put_u32(msg, IFLA_MTU, (uint32_t)veth->mtu);
+	if (veth->host_mac)
+		put(msg, IFLA_ADDRESS, veth->host_mac, LINK_MAC_SIZE);
 	info = nest(msg, IFLA_LINKINFO);
 	put_str(msg, IFLA_INFO_KIND, "veth");
 	data = nest(msg, IFLA_INFO_DATA);
@@ -375,6 +377,19 @@ int bridge_del(const char *name, struct err *err)
 	int rc = bridge_ioctl(SIOCBRDELBR, (void *)name);
 
 	return rc < 0 ? err_sys(err, -rc, "remove bridge '%s'", name) : 0;
+}
+
+int bridge_open_at_once(const char *bridge, struct err *err)
+{
+	enum { SET_FORWARD_DELAY = 8 };	/* BRCTL_SET_BRIDGE_FORWARD_DELAY */
+	unsigned long args[4] = {SET_FORWARD_DELAY, 0};
+	struct ifreq req = {0};
+	int rc;
+
+	snprintf(req.ifr_name, sizeof(req.ifr_name), "%.*s", IFNAMSIZ - 1, bridge);
+	req.ifr_data = (void *)args;
+	rc = bridge_ioctl(SIOCDEVPRIVATE, &req);
+	return rc < 0 ? err_sys(err, -rc, "set the forward delay of bridge '%s'", bridge) : 0;
 }
 
 int bridge_add_port(const char *bridge, int index, struct err *err)

@@ -39,6 +39,7 @@ struct veth {
 	pid_t peer_pid;			/* in whose namespace the peer ends */
 	bool born_there;		/* it may be made there (feature veth-peer-netns); else it is moved and renamed */
 	const unsigned char *peer_mac;	/* of LINK_MAC_SIZE */
+	const unsigned char *host_mac;	/* NULL: the kernel chooses */
 	int mtu;
 };
 
@@ -69,6 +70,12 @@ int link_each_port(struct nl_sock *sock, bool (*cb)(void *arg, const char *name,
  */
 int bridge_add(const char *name, struct err *err);
 int bridge_del(const char *name, struct err *err);
+/* Ports forward from the first moment. On 2.6.32 they wait for the forward delay, 15 s, without a spanning tree too. */
+int bridge_open_at_once(const char *bridge, struct err *err);
+/*
+ * Let the port have the bridge's address: where that was given to the bridge, 2.6.32 still takes for the bridge only what is sent to an
+ * address of one of its ports.
+ */
 int bridge_add_port(const char *bridge, int index, struct err *err);
 /*
  * Let the port send back what came from it: a container that connects to its own published port, where the bridge's frames pass through the

@@ -274,6 +274,7 @@ static int make_bridge(struct net *net, struct network *n, const struct net_opti
 	    (rc = addr_each(sock, link.index, AF_INET, collect, &present, err)) < 0 ||
 	    (rc = pick_subnet(net, sock, link.index, &present, saved, o->bip, &n->subnet, err)) < 0 ||
 	    (rc = describe(n, o, err)) < 0 || (is_new && (rc = fix_mac(sock, link.index, &n->subnet, err)) < 0) ||
+	    (is_new && (rc = bridge_open_at_once(n->info.bridge, err)) < 0) ||
 	    (rc = settle_address(net, sock, link.index, &present, n, err)) < 0 ||
 	    (rc = link_set(sock, link.index, NULL, NULL, is_new ? n->info.mtu : 0, 1, err)) < 0)
 		goto undo;

@@ -6,6 +6,12 @@ POUCH_TEST_PRIVATE=no
 . "$(dirname "$0")/../lib.sh"
 
 [ -n "${VM_REGISTRY-}" ] || skip 'this needs the registry of tests/legacy/vm'
+# The flags of the machine's own /sys: on 2.6.32 those of a container's are easily the same ones.
+sys_flags() {
+	awk '$2 == "/sys" { print $4 }' /proc/mounts
+}
+sys_before=$(sys_flags)
+
 image=$VM_REGISTRY/library/busybox:latest
 daemon_options="--insecure-registries $VM_REGISTRY"
 # shellcheck disable=SC2086 # words
@@ -23,6 +29,8 @@ limited() {
 	is 'inside
 0' "$got"
 	exits 7 pouch run --rm "$image" sh -c 'exit 7'
+	fails 'ead-only' pouch run --rm "$image" chmod 700 /sys/kernel
+	is "$sys_before" "$(sys_flags)"
 }
 it 'runs with limits, and passes the status on' limited
 
@@ -41,10 +49,10 @@ reached() {
 
 published() {
 	pouch run -d --name web -p 8080:80 -e SECRET=fromweb "$image" sh -c "$web"
-	eventually 10 wget -q -O "$T/page" "http://$(pouch inspect -f '{{.NetworkSettings.IPAddress}}' web):80/name"
+	eventually 10 wget -q -T 2 -O "$T/page" "http://$(pouch inspect -f '{{.NetworkSettings.IPAddress}}' web):80/name"
 	is fromweb "$(cat "$T/page")"
 	reached web fromweb
-	eventually 10 wget -q -O "$T/page" http://127.0.0.1:8080/name
+	eventually 10 wget -q -T 2 -O "$T/page" http://127.0.0.1:8080/name
 	is fromweb "$(cat "$T/page")"
 }
 it 'serves a published port to the outside' published

@@ -270,6 +270,36 @@ static void new_mounts_say_what_failed(void **state)
 	in_child(new_work);
 }
 
+/* On 2.6.32 the machine has one sysfs, and read-only once was read-only everywhere. */
+static void once_work(int root, const char *path)
+{
+	struct mount_options o = {.flags = MS_RDONLY | MS_NOEXEC};
+	struct mount_place place = {root, "/again", -1};
+	struct err err = ERR_INIT;
+	char first[200];
+
+	snprintf(first, sizeof(first), "%s/first", path);
+	REFUSE(mkdirat(root, "first", 0755) || mkdirat(root, "again", 0755));
+	REFUSE(mount("sysfs", first, "sysfs", 0, NULL) < 0);
+	place.fd = openat(root, "again", mount_path_flags() | O_CLOEXEC);
+	REFUSE(mount_new_at("sysfs", &place, "sysfs", &o, NULL, NULL, &err));
+	REFUSE((flags_of(root, "again") & (ST_RDONLY | ST_NOEXEC)) != (ST_RDONLY | ST_NOEXEC));
+	REFUSE(flags_of(root, "first") & (ST_RDONLY | ST_NOEXEC));
+	close(place.fd);
+}
+
+static void once_classic_work(int root, const char *path)
+{
+	hide_add("mount_setattr,o_path");
+	once_work(root, path);
+}
+
+static void what_exists_once_is_read_only_for_one_mount(void **state)
+{
+	in_child(once_work);
+	in_child(once_classic_work);
+}
+
 static void switch_with(int root, bool no_pivot)
 {
 	const struct rootswitch *way = NULL;
@@ -353,6 +383,7 @@ int main(void)
 		cmocka_unit_test(binds_get_their_flags_and_keep_the_sources),
 		cmocka_unit_test(the_classic_way_does_the_same),
 		cmocka_unit_test(new_mounts_say_what_failed),
+		cmocka_unit_test(what_exists_once_is_read_only_for_one_mount),
 		cmocka_unit_test(the_root_is_switched_and_cannot_be_left),
 		cmocka_unit_test(moving_the_root_does_the_same),
 		cmocka_unit_test(namespaces_are_known_by_both_names),

@@ -3,6 +3,10 @@
  */
 #include "tests/unit/net_box.h"
 
+#include <linux/if_bridge.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+
 static double ms_since(const struct timespec *t0)
 {
 	struct timespec t;
@@ -53,6 +57,48 @@ static void a_container_gets_an_address_and_the_way_to_its_host(void **state)
 	gone = xfmt("%s/plain/endpoints/%s.json", dir, box.id);
 	assert_int_equal(access(gone, F_OK), -1);
 	box_stop(&box);
+	close_net(net);
+}
+
+/* BRCTL_GET_BRIDGE_INFO; the second number is its longest wait. */
+static uint32_t forward_delay(const char *bridge)
+{
+	struct __bridge_info info = {.forward_delay = UINT32_MAX};
+	unsigned long args[4] = {BRCTL_GET_BRIDGE_INFO, (unsigned long)&info};
+	struct ifreq req = {.ifr_data = (void *)args};
+	auto_fd int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	strcpy(req.ifr_name, bridge);
+	assert_int_equal(ioctl(fd, SIOCDEVPRIVATE, &req), 0);
+	return info.forward_delay;
+}
+
+/* Without these, 2.6.32 lets nothing through for 15 s, and nothing to the bridge itself ever. */
+static void ports_need_not_wait_and_have_the_bridges_address(void **state)
+{
+	AUTO(netlink_close) struct nl_sock *here = NULL;
+	struct link_info bridge, port;
+	struct err err = ERR_INIT;
+	struct box box[2];
+	struct net *net;
+
+	NEED_NAMESPACE();
+	net = open_net("ports", true);
+	assert_int_equal(forward_delay("p0"), 0);
+	CHECK(netlink_open(0, &here, &err));
+	for (int i = 0; i < 2; i++) {
+		AUTO(net_endpoint_clear) struct net_endpoint ep = {0};
+
+		box[i] = box_start();
+		CHECK(attach(net, &box[i], NULL, &ep, &err));
+		CHECK(link_get(here, "p0", &bridge, &err));
+		CHECK(link_get(here, ep.host_if, &port, &err));
+		assert_memory_equal(port.mac, bridge.mac, LINK_MAC_SIZE);
+	}
+	for (int i = 0; i < 2; i++) {
+		CHECK(net_detach(net, box[i].id, &err));
+		box_stop(&box[i]);
+	}
 	close_net(net);
 }
 
@@ -556,6 +602,7 @@ static int all_tests(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_container_gets_an_address_and_the_way_to_its_host, fresh),
+		cmocka_unit_test_setup(ports_need_not_wait_and_have_the_bridges_address, fresh),
 		cmocka_unit_test_setup(published_ports_work_by_iptables, fresh),
 		cmocka_unit_test_setup(published_ports_work_by_proxy, fresh),
 		cmocka_unit_test_setup(the_proxy_loses_nothing_and_serves_many, fresh),
