@@ -257,13 +257,17 @@ int store_unpack_blob(struct image_store *store, const char *digest, const struc
 		      const volatile bool *cancel, const char *diff_id, struct layer_record *record,
 		      struct err *err)
 {
+	struct image_limits limits = store->limits;
 	struct intake_result result;
 	struct intake *in = NULL;
 	auto_fd int fd = -1;
-	int rc = blob_open(store->dirfd, digest, &fd, NULL, err);
+	bool packed;
+	int rc = blob_open(store->dirfd, digest, &fd, &packed, err);
 
+	if (rc == 0 && packed)
+		limits.ratio = UINT32_MAX;	/* we packed it ourselves: zeros become nearly nothing */
 	if (rc == 0)
-		rc = intake_start(dir, &store->limits, &in, err);
+		rc = intake_start(dir, &limits, &in, err);
 	if (rc < 0)
 		return rc;
 	rc = feed_file(in, fd, NULL, cancel, err);
@@ -284,11 +288,8 @@ static int restore_layer(struct image_store *store, struct layer_record *l, cons
 {
 	const struct image_layers *layers = &store->layers;
 	struct image_layer_dir dir;
-	auto_fd int fd = -1;
-	int rc = blob_open(store->dirfd, l->digest, &fd, NULL, err);
+	int rc = blob_check(store->dirfd, l->digest, err);
 
-	if (rc == 0)
-		rc = blob_check(fd, l->digest, err);
 	if (rc == 0)
 		rc = layers->begin(layers->arg, parent, &dir, err);
 	if (rc < 0)

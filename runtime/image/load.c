@@ -14,6 +14,7 @@
 #include "runtime/image/inflate.h"
 #include "runtime/image/layers.h"
 #include "runtime/image/manifest.h"
+#include "runtime/image/piece.h"
 
 #define TEXTS_BYTES_MAX (256u << 20)
 #define MEMBERS_MAX	100000
@@ -24,14 +25,6 @@
 struct text {
 	char *path;
 	struct buf data;
-};
-
-/* A member that may be a layer. */
-struct piece {
-	char *path;
-	struct layer_record record;	/* digest and size; the rest when it was unpacked */
-	bool unpacked;
-	struct image_layer_dir dir;
 };
 
 struct load {
@@ -124,85 +117,24 @@ static int keep_text(struct load *l, const struct member *m, const void *data, s
 	return rc;
 }
 
-static int copy_piece(struct load *l, const struct member *m, struct blob_writer *blob, struct intake *intake,
-		      const void *data, size_t len, struct err *err)
-{
-	int rc = 1;
-
-	while (rc > 0) {
-		rc = blob_write(blob, data, len, err);
-		if (rc == 0 && intake)
-			rc = intake_feed(intake, data, len);
-		if (rc < 0)
-			return rc;
-		tell_bytes(l, m, (int64_t)blob_size(blob));
-		rc = archive_in_read(l->archive, &data, &len, err);
-	}
-	return rc;
-}
-
-/* Unpack aside while it comes, where that can be done without knowing what is below. */
-static int begin_unpacking(struct load *l, struct piece *p, struct intake **ret, struct err *err)
-{
-	const struct image_layers *layers = &l->store->layers;
-	int rc;
-
-	if (!layers->independent)
-		return 0;
-	rc = layers->begin(layers->arg, NULL, &p->dir, err);
-	if (rc < 0)
-		return rc;
-	rc = intake_start(&p->dir, &l->store->limits, ret, err);
-	if (rc < 0)
-		layers->abort(layers->arg, p->dir.writer);
-	return rc;
-}
-
-static int end_unpacking(struct load *l, struct piece *p, struct intake *intake, int rc, struct err *err)
-{
-	struct intake_result result;
-
-	rc = intake_finish(intake, rc, &result, err);
-	if (rc < 0) {
-		l->store->layers.abort(l->store->layers.arg, p->dir.writer);
-		return rc;
-	}
-	p->record.diff_id = xstrdup(result.diff_id);
-	p->record.unpacked = result.size;
-	p->record.tar_bytes = result.tar_bytes;
-	p->unpacked = true;
-	return 0;
-}
-
 static int take_piece(struct load *l, const struct member *m, const void *data, size_t len, struct err *err)
 {
-	struct blob_writer *blob = NULL;
-	struct intake *intake = NULL;
 	struct piece *p = VEC_ADD(&l->pieces);
-	char digest[DIGEST_SIZE];
-	uint64_t number;
+	struct piece_writer *w = NULL;
 	int rc;
 
-	pthread_mutex_lock(&l->store->lock);
-	number = l->store->next_number++;
-	pthread_mutex_unlock(&l->store->lock);
 	p->path = xstrdup(m->path);
-	rc = blob_begin(l->store->dirfd, number, &blob, err);
-	if (rc == 0)
-		rc = begin_unpacking(l, p, &intake, err);
-	if (rc == 0)
-		rc = copy_piece(l, m, blob, intake, data, len, err);
-	if (intake)
-		rc = end_unpacking(l, p, intake, rc, err);
-	if (rc == 0) {
-		p->record.size = (int64_t)blob_size(blob);
-		rc = blob_finish(blob, digest, err);
+	rc = piece_begin(l->store, p, data, len, &w, err);
+	for (int more = 1; rc == 0 && more > 0;) {
+		rc = piece_write(w, data, len, err);
+		if (rc < 0)
+			break;
+		tell_bytes(l, m, (int64_t)piece_size(w));
+		more = archive_in_read(l->archive, &data, &len, err);
+		rc = more < 0 ? more : 0;
 	}
-	if (rc == 0) {
-		p->record.digest = xstrdup(digest);
-		store_pin(l->store, PIN_BLOB, digest);
-	}
-	blob_writer_free(blob, rc == 0);
+	if (w)
+		rc = piece_end(w, rc, err);
 	return err_wrap(err, rc, "layer '%.200s'", m->path);
 }
 
@@ -321,7 +253,6 @@ static int commit_jobs(struct load *l, struct layer_jobs *jobs, const struct str
 	return 0;
 }
 
-/* d->config is filled. @paths: of the layers, bottom first. */
 /* The names of the archive, which need not be all that the image has here. */
 static void add_results(struct load *l, const struct image_draft *d, const struct image *image)
 {
@@ -338,6 +269,7 @@ static void add_results(struct load *l, const struct image_draft *d, const struc
 		strv_addf(&l->results, "Loaded image ID: %s", image->id);
 }
 
+/* d->config is filled. @paths: of the layers, bottom first. */
 static int put_together(struct load *l, struct image_draft *d, const struct strv *paths, struct err *err)
 {
 	struct layer_jobs jobs = {0};
@@ -565,14 +497,9 @@ static void load_clear(struct load *l)
 	}
 	VEC_FREE(&l->texts);
 	VEC_EACH(p, &l->pieces) {
-		if (p->unpacked)
-			l->store->layers.abort(l->store->layers.arg, p->dir.writer);
-		if (p->record.digest) {
-			store_unpin(l->store, PIN_BLOB, p->record.digest);
+		if (p->record.digest)
 			strv_add(&blobs, p->record.digest);
-		}
-		free(p->path);
-		layer_record_clear(&p->record);
+		piece_clear(l->store, p);
 	}
 	VEC_FREE(&l->pieces);
 	store_collect(l->store, &(struct strv){0}, &blobs, NULL);

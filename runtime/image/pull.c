@@ -151,7 +151,7 @@ static int get_bytes(struct download *d, struct http *h, struct err *err)
 	if (rc < 0)
 		return rc;
 	tell_layer(p, d->descriptor, "Verifying Checksum", 0, 0);
-	rc = blob_finish(d->blob, digest, err);
+	rc = blob_finish(d->blob, NULL, digest, err);
 	if (rc == 0 && strcmp(digest, d->descriptor->digest) != 0)
 		return err_set(err, ERR_INVALID, "layer %.12s: the registry sent something else, with the digest %s",
 			       digest_hex(d->descriptor->digest), digest);

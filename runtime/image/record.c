@@ -220,11 +220,9 @@ static bool blobs_are_sound(struct image_store *store, const struct image_record
 
 	for (size_t i = 0; i < record->layers.n; i++) {
 		const struct layer_record *l = &record->layers.v[i];
-		auto_fd int fd = -1;
-		uint64_t size;
 
-		if (blob_open(store->dirfd, l->digest, &fd, &size, NULL) < 0 || size != (uint64_t)l->size ||
-		    (check && blob_check(fd, l->digest, NULL) < 0))
+		if (!blob_is_sound(store->dirfd, l->digest, (uint64_t)l->size) ||
+		    (check && blob_check(store->dirfd, l->digest, NULL) < 0))
 			return false;
 	}
 	return true;

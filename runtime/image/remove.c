@@ -97,16 +97,17 @@ int store_collect_all(struct image_store *store, struct err *err)
 	if (!dir)
 		return err_sys(err, errno, "read '%s/" BLOBS_DIR "'", store->dir);
 	while ((d = readdir(dir))) {
-		if (str_is_hex(d->d_name, 64, 64))
-			strv_addf(&blobs, "sha256:%s", d->d_name);
+		char hex[65];
+
+		(void)str_fmt(hex, sizeof(hex), "%.64s", d->d_name);	/* with or without .zst */
+		if (str_is_hex(hex, 64, 64))
+			strv_addf(&blobs, "sha256:%s", hex);
 	}
 	/* Only what no image has: a blob in partial/ may be wanted again. */
 	store_collect(store, &layers, &(struct strv){0}, NULL);
 	STRV_EACH(blob, &blobs) {
-		auto_free char *path = xfmt(BLOBS_DIR "/%s", digest_hex(*blob));
-
 		if (!blob_is_needed(store, *blob))
-			(void)unlinkat(store->dirfd, path, 0);	/* the next open tries again */
+			blob_drop(store->dirfd, *blob);
 	}
 	return 0;
 }

@@ -297,7 +297,7 @@ static int write_layer(struct save *s, const struct layer_record *l, struct err 
 	p.packed = ring_new(BLOCKS, BLOCK);
 	p.out = ring_new(BLOCKS, BLOCK);
 	p.inflate = (struct inflate){.in = p.packed, .out = p.out, .digest = digester_new(),
-				     .bytes_max = (uint64_t)l->tar_bytes, .ratio_max = s->store->limits.ratio};
+				     .bytes_max = (uint64_t)l->tar_bytes, .ratio_max = UINT32_MAX};
 	rc = run_plain(s, &p, l, err);
 	digester_free(p.inflate.digest);
 	ring_free(p.packed);

@@ -9,10 +9,9 @@
  * Layers are kept twice, as files and as the blob that they came in. Only the blob has the digest that a registry, a manifest and a
  * signature know: an archive made anew from the files has another one, since order, header formats and numbers of a tar stream are
  * not in the files, and a compressor's output is not either. Saving and pushing byte for byte, taking up a broken pull, a change of
- * the storage driver and the loss of layers with the host's power all need it. No copy is larger than what came: a compressed layer
- * is never stored plain. So the blobs of a pulled image take about half of what its files take (busybox, gzip: 1.0 and 2.0 MB), and
- * only an archive of plain layers, as "docker save" writes, takes as much again (2.1 and 2.0 MB). Packing those at load would spare
- * that for a digest that nobody has heard of, and for the time of packing.
+ * the storage driver and the loss of layers with the host's power all need it. A blob is kept as it came, but for the plain layers of
+ * an archive, as "docker save" writes them: they are kept packed (blobs/sha256/HEX.zst, HEX being the digest of what came) and become
+ * plain again for who reads them. So the blobs take about a third to a half of what the files take.
  *
  * After a crash. Everything is written beside its place and renamed, so a process may be killed at any instant: at the
  * next open, what no image owns is removed; blobs that were half fetched are kept for a week and resumed. Nothing is
