@@ -92,12 +92,17 @@ needs_engine() {
 	esac
 }
 
+# joins: can a process join all namespaces of a container?
+joins() {
+	case ,${POUCH_HIDE-}, in
+	*,setns,*) return 1 ;;
+	esac
+	[ -e /proc/self/ns/mnt ]
+}
+
 # needs_joins: skips where a container cannot join the namespaces of another
 needs_joins() {
-	case ,${POUCH_HIDE-}, in
-	*,setns,*) skip 'namespaces cannot be joined: setns is hidden' ;;
-	esac
-	[ -e /proc/self/ns/mnt ] || skip 'this kernel cannot join all namespaces'
+	joins || skip 'this kernel cannot join all namespaces, or setns is hidden'
 }
 
 is() {

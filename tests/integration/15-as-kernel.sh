@@ -51,6 +51,7 @@ it 'hands on status, signals and pipes' is_transparent
 gnu_programs_go_on() {
 	as 2.6.32 sh -c 'ls / | grep -q tmp && stat -c %F / && ulimit -n' >"$T/gnu"
 	has directory "$(cat "$T/gnu")"
+	! command -v ldd >/dev/null || ! ldd /bin/ls >/dev/null || has libc.so "$(as 2.6.32 ldd /bin/ls)"
 }
 it 'lets programs of a GNU C library go on' gnu_programs_go_on
 

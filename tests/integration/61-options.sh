@@ -25,9 +25,9 @@ refused() {
 	is '' "$(pouch ps -aq)"
 }
 
-# v1 or v2, whichever the host has: limit V1FILE V2FILE
+# v1 or v2, whichever the host has, as the container sees it: limit V1FILE V2FILE
 limit_file() {
-	if [ -e "/sys/fs/cgroup/$1" ] || [ -e "/sys/fs/cgroup/${1%%/*}/cgroup.procs" ]; then
+	if [ -n "$(cgroup_mount "${1%%/*}")" ]; then
 		echo "/sys/fs/cgroup/$1"
 	else
 		echo "/sys/fs/cgroup/$2"
@@ -52,7 +52,11 @@ process() {
 	prints 'name-of-it' --hostname name-of-it busybox hostname
 	prints 'from the entry point' --entrypoint echo busybox from the entry point
 	prints '100:200' --ulimit nofile=100:200 busybox sh -c 'echo $(ulimit -Sn):$(ulimit -Hn)'
-	prints 10 --oom-score-adj 10 busybox cat /proc/self/oom_score_adj
+	if [ -e /proc/self/oom_score_adj ]; then
+		prints 10 --oom-score-adj 10 busybox cat /proc/self/oom_score_adj
+	else
+		prints 15 --oom-score-adj 1000 busybox cat /proc/self/oom_adj
+	fi
 }
 
 security() {
@@ -71,11 +75,26 @@ security() {
 }
 
 namespaces() {
+	fails 'invalid' run --pid nonsense busybox true
+	prints "$(hostname)" --uts host busybox hostname
+	prints pouchd --pid host busybox cat "/proc/$(cat "$T/pouchd.pid")/cmdline"
+	says "$bridge:" pouch run --rm --net host busybox cat /proc/net/dev
+	[ -h /proc/self/ns/uts ] || return 0
 	says "$(readlink /proc/self/ns/uts)" run --uts host busybox readlink /proc/self/ns/uts
 	says "$(readlink /proc/self/ns/pid)" run --pid host busybox readlink /proc/self/ns/pid
 	says "$(readlink /proc/self/ns/ipc)" run --ipc host busybox readlink /proc/self/ns/ipc
 	says "$(readlink /proc/self/ns/net)" pouch run --rm --net host busybox readlink /proc/self/ns/net
-	fails 'invalid' run --pid nonsense busybox true
+}
+
+# A queue of messages on the host is seen by who shares its namespace.
+shared_ipc() {
+	needs ipcmk ipcrm
+	queue=$(ipcmk -Q | sed 's/.*: //')
+	seen=$(run --ipc host busybox cat /proc/sysvipc/msg)
+	unseen=$(run busybox cat /proc/sysvipc/msg)
+	ipcrm -q "$queue"
+	has " $queue " "$seen"
+	hasnt " $queue " "$unseen"
 }
 
 shared_namespaces() {
@@ -92,16 +111,32 @@ shared_namespaces() {
 }
 
 limits() {
+	memory=$(cgroup_mount memory) cpu=$(cgroup_mount cpu)
 	prints 67108864 -m 64m busybox cat "$(limit_file memory/memory.limit_in_bytes memory.max)"
-	prints 512 --cpu-shares 512 busybox cat "$(limit_file cpu/cpu.shares cpu.weight)" || [ -e /sys/fs/cgroup/cgroup.controllers ]
-	prints 50000 --cpu-quota 50000 busybox cat "$(limit_file cpu/cpu.cfs_quota_us cpu.max)"
-	prints 200000 --cpu-period 200000 --cpu-quota 100000 busybox cat "$(limit_file cpu/cpu.cfs_period_us cpu.max)"
+	prints 512 --cpu-shares 512 busybox cat "$(limit_file cpu/cpu.shares cpu.weight)" || [ -z "$cpu" ]
+	if [ -z "$cpu" ] || [ -e "$cpu/cpu.cfs_quota_us" ]; then
+		prints 50000 --cpu-quota 50000 busybox cat "$(limit_file cpu/cpu.cfs_quota_us cpu.max)"
+		prints 200000 --cpu-period 200000 --cpu-quota 100000 busybox cat "$(limit_file cpu/cpu.cfs_period_us cpu.max)"
+	else
+		# Whether what stands in for it holds: 28-limits.
+		run --cpu-period 200000 --cpu-quota 100000 busybox true
+	fi
 	prints 0 --cpuset-cpus 0 busybox cat "$(limit_file cpuset/cpuset.cpus cpuset.cpus)"
 	prints 0 --cpuset-mems 0 busybox cat "$(limit_file cpuset/cpuset.mems cpuset.mems)"
-	prints 33 --pids-limit 33 busybox cat "$(limit_file pids/pids.max pids.max)"
-	[ ! -e /sys/fs/cgroup/memory ] || prints 33554432 --memory-reservation 32m busybox cat /sys/fs/cgroup/memory/memory.soft_limit_in_bytes
-	[ ! -e /sys/fs/cgroup/memory ] || prints 41 --memory-swappiness 41 busybox cat /sys/fs/cgroup/memory/memory.swappiness
-	[ ! -e /sys/fs/cgroup/memory ] || prints 'oom_kill_disable 1' -m 64m --oom-kill-disable busybox cat /sys/fs/cgroup/memory/memory.oom_control
+	if [ -z "$memory" ] || [ -n "$(cgroup_mount pids)" ]; then
+		prints 33 --pids-limit 33 busybox cat "$(limit_file pids/pids.max pids.max)"
+	else
+		run --pids-limit 33 busybox true
+	fi
+	if [ -n "$memory" ]; then
+		prints 33554432 --memory-reservation 32m busybox cat /sys/fs/cgroup/memory/memory.soft_limit_in_bytes
+		prints 41 --memory-swappiness 41 busybox cat /sys/fs/cgroup/memory/memory.swappiness
+		if [ -e "$memory/memory.oom_control" ]; then
+			prints 'oom_kill_disable 1' -m 64m --oom-kill-disable busybox cat /sys/fs/cgroup/memory/memory.oom_control
+		else
+			refused 'no memory.oom_control' -m 64m --oom-kill-disable
+		fi
+	fi
 	refused '6MB' -m 1m
 	refused 'larger than memory' -m 64m --memory-swap 32m
 	refused 'cpuset' --cpuset-cpus 900
@@ -114,7 +149,7 @@ its_own_cgroup_parent() {
 	prints "/$cgroup_parent/below" --cgroup-parent "$cgroup_parent/below" --pid host --ipc host busybox sh -c 'cat /proc/self/cgroup /proc/$$/cgroup'
 	refused 'not a path' --cgroup-parent ../up
 	# What the user names is the user's to remove.
-	find /sys/fs/cgroup -depth -type d -path "*/$cgroup_parent/below" -exec rmdir {} +
+	in_cgroups -depth -type d -path "*/$cgroup_parent/below" -exec rmdir {} +
 }
 
 files() {
@@ -252,6 +287,7 @@ failed_starts_leave_nothing() {
 it 'sets up the process' process
 it 'confines it' security
 it 'shares namespaces of the host as told' namespaces
+it 'shares the queues of the host as told' shared_ipc
 it 'shares namespaces of containers as told' shared_namespaces
 it 'limits resources' limits
 it 'puts it under another control group' its_own_cgroup_parent

@@ -171,6 +171,16 @@ static void remember(const struct stat *st, bool glibc)
 	pthread_mutex_unlock(&known_lock);
 }
 
+/* Run by its own name, as ldd(1) does. */
+static bool is_loader(const char *exe)
+{
+	char target[NAME_MAX_BYTES];
+	ssize_t n = readlink(exe, target, sizeof(target) - 1);
+
+	target[n > 0 ? n : 0] = '\0';
+	return str_starts(last_name(target), "ld-linux");
+}
+
 bool remote_is_glibc(const struct call *c)
 {
 	char path[48];
@@ -184,7 +194,7 @@ bool remote_is_glibc(const struct call *c)
 		return false;
 	answer = look_up(&st);
 	if (answer < 0) {
-		answer = is_glibc(fd);
+		answer = is_glibc(fd) || is_loader(path);
 		remember(&st, answer);
 	}
 	return answer;
