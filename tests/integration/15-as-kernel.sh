@@ -102,6 +102,15 @@ nothing_stays() {
 }
 it 'goes away after the last process' nothing_stays
 
+what_cannot_run_has_failed() {
+	got=$(sh "$tests/legacy/check" "$T/build" 9.9 2>&1) && return 1
+	is '0 passed, 1 failed, 0 skipped' "$(echo "$got" | tail -n 1)"
+	mkdir -p "$T/build/test-logs/9.9"
+	echo '5 0 0' >"$T/build/test-logs/9.9/totals"
+	is '0 passed, 1 failed, 0 skipped' "$(sh "$tests/legacy/check" "$T/build" 9.9 2>&1 | tail -n 1)"
+}
+it 'counts a kernel that cannot be played as a failure' what_cannot_run_has_failed
+
 starts_in_a_row() {
 	for version in 2.6.32 el6 3.10 4.18; do
 		as "$version" sh -c '

@@ -177,6 +177,9 @@ struct work {
 	int listener;
 };
 
+/* Some kernels wake everybody who waits for a call: one waits, and hands its turn on before it looks. */
+static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+
 static void *serve(void *data)
 {
 	const struct work *w = data;
@@ -184,9 +187,13 @@ static void *serve(void *data)
 	for (;;) {
 		struct call c = {.kernel = w->kernel, .listener = w->listener};
 		struct verdict v;
+		int rc;
 
+		pthread_mutex_lock(&turn);
+		rc = ioctl(w->listener, SECCOMP_IOCTL_NOTIF_RECV, &c.n);
+		pthread_mutex_unlock(&turn);
 		/* ENOENT: who asked is gone. */
-		if (ioctl(w->listener, SECCOMP_IOCTL_NOTIF_RECV, &c.n) < 0)
+		if (rc < 0)
 			continue;
 		v = judge(&c);
 		answer(&c, &v);
