@@ -214,6 +214,23 @@ static const struct {
 	{"recover", recover},
 };
 
+/* One that did not open, so that no thread of it runs. */
+static void engine_free(struct engine *e)
+{
+	net_close(e->net);
+	volume_store_close(e->volumes);
+	image_store_close(e->images);
+	storage_close(e->storage);
+	exec_table_free(e->execs);
+	events_free(e->events);
+	if (e->home_lock >= 0)
+		close(e->home_lock);
+	pthread_mutex_destroy(&e->table_lock);
+	free(e->home);
+	free(e->exec_root);
+	free(e);
+}
+
 int engine_open(const struct engine_options *options, struct engine **ret, struct err *err)
 {
 	struct engine *e = xcalloc(1, sizeof(*e));
@@ -235,7 +252,10 @@ int engine_open(const struct engine_options *options, struct engine **ret, struc
 			err_wrap(err, rc, "%s", parts[i].name);
 	}
 	if (rc < 0) {
-		engine_close(e);
+		if (e->monitor)
+			engine_close(e);
+		else
+			engine_free(e);
 		return rc;
 	}
 	*ret = e;

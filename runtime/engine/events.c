@@ -62,6 +62,15 @@ struct events *events_new(void)
 	return e;
 }
 
+void events_free(struct events *e)
+{
+	for (size_t i = 0; i < EVENTS_KEPT; i++)
+		event_put(e->ring[i]);
+	pthread_cond_destroy(&e->added);
+	pthread_mutex_destroy(&e->lock);
+	free(e);
+}
+
 void events_stop(struct events *e)
 {
 	pthread_mutex_lock(&e->lock);

@@ -7,6 +7,7 @@
 struct events;
 
 struct events *events_new(void);
+void events_free(struct events *e);	/* nobody uses it */
 /* Every reader comes to its end. */
 void events_stop(struct events *e);
 

@@ -57,6 +57,15 @@ static void exec_put(struct exec *x)
 }
 DEFINE_AUTO(exec_put, struct exec *)
 
+void exec_table_free(struct exec_table *t)
+{
+	VEC_EACH(p, &t->list)
+		exec_put(*p);
+	VEC_FREE(&t->list);
+	pthread_mutex_destroy(&t->lock);
+	free(t);
+}
+
 static int find(struct engine *e, const char *id, struct exec **ret, struct err *err)
 {
 	struct exec_table *t = e->execs;

@@ -12,6 +12,7 @@
 struct exec_table;
 
 struct exec_table *exec_table_new(void);
+void exec_table_free(struct exec_table *t);	/* nobody uses it */
 void exec_ended(struct engine *e, const char *id, int exit_code);
 /* Its container has ended, or is gone. */
 void exec_all_ended(struct engine *e, const char *container_id);

@@ -4,6 +4,7 @@
 #include "runtime/engine/monitor.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -16,9 +17,12 @@
 struct monitor {
 	struct engine *engine;
 	int epoll;
+	pthread_mutex_t lock;		/* the list */
+	struct watched *watched;	/* all that epoll has a pointer to */
 };
 
 struct watched {
+	struct watched *next, **at;	/* @at: where the pointer to this one is */
 	struct container *container;
 	struct shim_watch *watch;
 	uint64_t generation;
@@ -32,6 +36,26 @@ static void watched_free(struct watched *w)
 	json_clear(&shim_exit_table, &w->exit);
 	container_put(w->container);
 	free(w);
+}
+
+static void list_add(struct monitor *m, struct watched *w)
+{
+	pthread_mutex_lock(&m->lock);
+	w->next = m->watched;
+	w->at = &m->watched;
+	if (w->next)
+		w->next->at = &w->next;
+	m->watched = w;
+	pthread_mutex_unlock(&m->lock);
+}
+
+static void list_del(struct monitor *m, struct watched *w)
+{
+	pthread_mutex_lock(&m->lock);
+	*w->at = w->next;
+	if (w->next)
+		w->next->at = w->at;
+	pthread_mutex_unlock(&m->lock);
 }
 
 static void exit_thread(void *arg)
@@ -48,6 +72,7 @@ static void ended(struct monitor *m, struct watched *w)
 	struct err err = ERR_INIT;
 
 	(void)epoll_ctl(m->epoll, EPOLL_CTL_DEL, shim_watch_fd(w->watch), NULL);	/* may not be in it yet */
+	list_del(m, w);
 	if (thread_run(exit_thread, w, THREAD_STACK_SMALL * 2, &err) < 0)
 		exit_thread(w);	/* slower for the others, but not lost */
 }
@@ -116,6 +141,7 @@ int monitor_open(struct engine *e, struct monitor **ret, struct err *err)
 	int rc;
 
 	m->engine = e;
+	pthread_mutex_init(&m->lock, NULL);
 	m->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (m->epoll < 0) {
 		rc = err_sys(err, errno, "epoll");
@@ -142,12 +168,14 @@ int monitor_add(struct monitor *m, struct container *c, struct shim_watch *watch
 	pthread_mutex_lock(&c->lock);
 	w->generation = c->generation;
 	pthread_mutex_unlock(&c->lock);
+	list_add(m, w);
 	/* What came together with the answer lies in a buffer, of which epoll knows nothing. */
 	if (!drain(m, w))
 		return 0;
 	if (epoll_ctl(m->epoll, EPOLL_CTL_ADD, shim_watch_fd(watch), &event) < 0) {
 		int rc = err_sys(err, errno, "watch container %.12s", c->id);
 
+		list_del(m, w);
 		watched_free(w);
 		return rc;
 	}
