@@ -215,7 +215,7 @@ asan_tests := $(unit:%=build/asan/tests/%) $(fuzzers:%=build/asan/tests/%)
 
 # Old kernels, played on this one (tests/legacy): the player, and a program that is tried under it, which must not need the GNU C library.
 legacy       := main supervise filter kernels calls files netlink busy mounts remote
-legacy_tools := build/tests/as-kernel build/tests/kernel-probe
+test_tools := build/tests/as-kernel build/tests/kernel-probe build/tests/fail-at
 
 build/tests/as-kernel: $(legacy:%=build/obj/dev/tests/legacy/%.o) $(call archives,dev,$(call existing,$(compat))) build/obj/dev/ldflags
 	$(call say,LD,$@)
@@ -227,6 +227,12 @@ build/tests/kernel-probe: tests/legacy/probe.c
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)musl-gcc -static $(LANG_FLAGS) $(WARN) -O2 -o $@ $<
+
+# Makes a chosen system call of a command fail (tests/integration/31-oci-faults.sh).
+build/tests/fail-at: tests/faults/fail_at.c
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LANG_FLAGS) $(WARN) -O2 -o $@ $<
 
 # Release programs. The libraries are built once and cached (POUCH_CACHE); what they are made of is in rpm/static.
 static: $(programs:%=build/static/%) $(call archives,static,$(folders))
@@ -244,13 +250,13 @@ setup:
 check-unit: $(dev_tests)
 	$(Q)tests/run --build build unit fuzz
 
-check-integration: all $(legacy_tools)
+check-integration: all $(test_tools)
 	$(Q)tests/run --build build integration
 
 # The release programs on 2.6.32 and on CentOS 6's kernel, as tests/legacy/as-kernel plays them.
 check-old: setup
 	$(Q)rpm/setup static
-	$(Q)$(MAKE) --no-print-directory static all $(legacy_tools)
+	$(Q)$(MAKE) --no-print-directory static all $(test_tools)
 	$(Q)tests/legacy/check build/static 2.6.32 el6
 
 # The release programs on a real kernel in QEMU: KERNEL=image, MODULES=directory; without them the distribution's cloud kernel. What else can
@@ -313,12 +319,12 @@ lint: all
 # Every suite on this kernel. The first call may have to install packages, so that what they provide is only known to the second. What does not
 # build fails, and keeps nothing else from being tested.
 check: setup
-	$(Q)$(MAKE) --no-print-directory -k all $(dev_tests) $(legacy_tools); built=$$?; tests/check here && exit $$built
+	$(Q)$(MAKE) --no-print-directory -k all $(dev_tests) $(test_tools); built=$$?; tests/check here && exit $$built
 
 # That, the integration suite on played old kernels, and a part of it on a real one.
 check-all: setup
 	$(Q)rpm/setup static vm
-	$(Q)$(MAKE) --no-print-directory -k all $(dev_tests) $(legacy_tools) static build/tools.done; built=$$?; \
+	$(Q)$(MAKE) --no-print-directory -k all $(dev_tests) $(test_tools) static build/tools.done; built=$$?; \
 		tests/check here old vm && exit $$built
 
 .SECONDARY:

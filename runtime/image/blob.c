@@ -27,6 +27,7 @@ struct blob_writer {
 	uint64_t size;
 	struct digester *digest;	/* or NULL */
 	struct archive *packer;		/* or NULL */
+	bool is_over;			/* nothing more is to be packed */
 	int write_rc;			/* of the packer's file */
 };
 
@@ -84,7 +85,7 @@ static la_ssize_t write_packed(struct archive *a, void *arg, const void *data, s
 {
 	struct blob_writer *w = arg;
 
-	w->write_rc = fd_write_all(w->fd, data, len);
+	w->write_rc = w->is_over ? -ECANCELED : fd_write_all(w->fd, data, len);
 	if (w->write_rc == 0)
 		return (la_ssize_t)len;
 	archive_set_error(a, -w->write_rc, "the file cannot be written");
@@ -110,8 +111,11 @@ static struct archive *packer_new(struct blob_writer *w)
 	archive_entry_free(entry);
 	if (ok)
 		return a;
+	w->is_over = true;
 	archive_write_fail(a);
+	(void)archive_write_close(a);
 	archive_write_free(a);
+	w->is_over = false;
 	return NULL;
 }
 
@@ -129,10 +133,12 @@ static int pack(struct blob_writer *w, const void *data, size_t len, struct err 
 
 static void packer_drop(struct blob_writer *w)
 {
-	if (w->packer) {
-		archive_write_fail(w->packer);	/* nothing more goes to the file */
-		archive_write_free(take(w->packer));
-	}
+	if (!w->packer)
+		return;
+	w->is_over = true;
+	archive_write_fail(w->packer);
+	(void)archive_write_close(w->packer);	/* libarchive frees its buffer only here */
+	archive_write_free(take(w->packer));
 }
 
 static int pack_end(struct blob_writer *w, struct err *err)

@@ -39,6 +39,7 @@ struct save {
 	VEC(struct saved) images;
 	struct strv written;	/* blobs */
 	struct strv pins;
+	bool is_over;		/* nothing more is to be written */
 	struct err write_err;
 };
 
@@ -144,6 +145,8 @@ static la_ssize_t put_bytes(struct archive *a, void *arg, const void *data, size
 	struct save *s = arg;
 	int rc;
 
+	if (s->is_over)
+		return -1;
 	if (s->cancel && *s->cancel)
 		rc = err_set(&s->write_err, ERR_CANCELED, "canceled");
 	else
@@ -429,9 +432,12 @@ int image_save(struct image_store *store, const struct strv *names, int fd, cons
 			rc = write_failed(&s, err);
 		else
 			rc = write_all(&s, err);
-		/* Nothing more shall be written to what is broken. */
-		if (rc < 0)
+		/* Nothing more shall be written to what is broken; libarchive frees its buffer only when it is closed. */
+		if (rc < 0) {
+			s.is_over = true;
 			archive_write_fail(s.archive);
+			(void)archive_write_close(s.archive);
+		}
 	}
 	save_clear(&s);
 	return rc < 0 ? err_wrap(err, rc, "save") : 0;

@@ -88,8 +88,11 @@ int oci_claim(const struct oci_container *c, int *ret_lock, struct err *err)
 			continue;
 		if (rc == -EWOULDBLOCK || (!rc && access(state, F_OK) == 0))
 			return err_set(err, ERR_CONFLICT, "container with id exists: %s", c->state.id);
-		if (rc < 0)
+		if (rc < 0) {
+			if (made)
+				(void)rmdir(c->dir);	/* it is empty, or another's by now */
 			return err_sys(err, -rc, "lock directory '%s'", c->dir);
+		}
 		if (made) {
 			*ret_lock = fd_take(&fd);
 			return 0;

@@ -9,12 +9,15 @@
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "compat/base/auto.h"
 #include "compat/base/fd.h"
 #include "compat/base/proc.h"
 #include "runtime/oci/cmd.h"
+
+#define FALLBACK_MS 20
 
 static struct termios saved;
 static bool is_raw;
@@ -97,19 +100,39 @@ static void forward(const struct oci_exec_started *process, int sig)
 		(void)kill(process->pid, sig);
 }
 
-static bool take_signal(int fd, const struct oci_exec_started *process, int console, int *status)
+/* The next one that is pending, or 0. @fd: a signalfd, or -1. */
+static int next_signal(int fd, const sigset_t *all)
 {
 	struct signalfd_siginfo si;
+	int sig;
 
-	if (read(fd, &si, sizeof(si)) != sizeof(si))
-		return false;
-	if (si.ssi_signo == SIGCHLD)
+	if (fd >= 0)
+		return read(fd, &si, sizeof(si)) == sizeof(si) ? (int)si.ssi_signo : 0;
+	sig = sigtimedwait(all, NULL, &(struct timespec){0});
+	return sig > 0 ? sig : 0;
+}
+
+/* true when @process ended. */
+static bool take_signal(int sig, const struct oci_exec_started *process, int console, int *status)
+{
+	if (sig == SIGCHLD)
 		return reap(process->exit_fd < 0 ? process->pid : -1, status);
-	if (si.ssi_signo == SIGWINCH && console >= 0)
+	if (sig == SIGWINCH && console >= 0)
 		copy_size(console);
-	else
-		forward(process, (int)si.ssi_signo);
+	else if (sig)
+		forward(process, sig);
 	return false;
+}
+
+/* Wait for any of them. The kernel may lack memory for that, or for the signalfd, for a while: then we come back often. */
+static void wait_any(struct pollfd *p, nfds_t n)
+{
+	if (poll(p, n, p[0].fd < 0 ? FALLBACK_MS : -1) >= 0)
+		return;
+	for (nfds_t i = 0; i < n; i++)
+		p[i].revents = 0;
+	if (errno != EINTR)
+		nanosleep(&(struct timespec){.tv_nsec = FALLBACK_MS * 1000000L}, NULL);
 }
 
 int cmd_wait_first(int pid, int console)
@@ -136,13 +159,12 @@ int cmd_wait(struct oci_exec_started *process)
 	p[2] = (struct pollfd){.fd = console >= 0 ? 0 : -1, .events = POLLIN};
 	p[3] = (struct pollfd){.fd = process->exit_fd, .events = POLLIN};
 	for (;;) {
-		if (poll(p, 4, -1) < 0 && errno != EINTR)
-			break;
+		wait_any(p, ARRAY_SIZE(p));
 		if (p[1].revents && !move(console, 1))
 			p[1].fd = -1;
 		if (p[2].revents && !move(0, console))
 			p[2].fd = -1;
-		if (p[0].revents && take_signal(signals, process, console, &status))
+		if ((p[0].revents || signals < 0) && take_signal(next_signal(signals, &all), process, console, &status))
 			break;
 		if (p[3].revents) {
 			status = oci_exec_status(process);

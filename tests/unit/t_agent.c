@@ -136,6 +136,7 @@ static int setup(void **state)
 	config = path_join(bundle, "config.json");
 	if (system(command))
 		return -1;
+	free(command);
 	command = xfmt("{\"ociVersion\":\"1.0.2\",\"process\":{\"args\":[\"sleep\",\"1000\"],\"env\":[\"PATH=/bin\"],\"cwd\":\"/\"},"
 		       "\"root\":{\"path\":\"rootfs\"},\"mounts\":[{\"destination\":\"/proc\",\"type\":\"proc\",\"source\":\"proc\"}],"
 		       "\"linux\":{\"cgroupsPath\":\"/%s\",\"namespaces\":[{\"type\":\"mount\"},{\"type\":\"pid\"},{\"type\":\"network\"}]}}", id);
