@@ -102,7 +102,8 @@ joins() {
 
 # needs_joins: skips where a container cannot join the namespaces of another
 needs_joins() {
-	joins || skip 'this kernel cannot join all namespaces, or setns is hidden'
+	[ -e /proc/self/ns/mnt ] || skip 'this kernel cannot join all namespaces'
+	joins || skip 'namespaces cannot be joined: setns is hidden'
 }
 
 is() {
