@@ -6,8 +6,8 @@
  *
  * "run" takes turns: each round runs every command once, in another order each time and after a short pause, so that a disturbance of the
  * machine, and what the kernel still cleans up after the command before, hit them all. PREPARE is given to a shell
- * before each turn and not measured; '' is nothing. Prints "LABEL MEDIAN MINIMUM" in ms for each; a command that fails ends it all, with
- * the command's output. "http" asks again and again on one connection and prints requests per second.
+ * before each turn and not measured; '' is nothing. Prints "LABEL MEDIAN MINIMUM RSS" for each, in ms, and in KiB the most memory that the
+ * command or a child that it waited for had; a command that fails ends it all, with the command's output. "http" asks again and again on one connection and prints requests per second.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -31,6 +32,7 @@ struct command {
 	const char *prepare;
 	char **argv;
 	double ms[ROUNDS_MAX];
+	long rss;
 };
 
 static void die(const char *what)
@@ -58,9 +60,10 @@ static void explain(FILE *said)
 }
 
 /* Runs it with its output in @output, and returns how long that took. A failure ends the program, with what is in @said if any. */
-static double run(char **argv, int output, FILE *said)
+static double run(char **argv, int output, FILE *said, long *rss)
 {
 	posix_spawn_file_actions_t actions;
+	struct rusage usage;
 	double start;
 	pid_t pid;
 	int status;
@@ -76,10 +79,12 @@ static double run(char **argv, int output, FILE *said)
 		errno = rc;
 		die(argv[0]);
 	}
-	while (waitpid(pid, &status, 0) < 0)
+	while (wait4(pid, &status, 0, &usage) < 0)
 		if (errno != EINTR)
 			die("wait");
 	start = now_ms() - start;
+	if (usage.ru_maxrss > *rss)
+		*rss = usage.ru_maxrss;
 	posix_spawn_file_actions_destroy(&actions);
 	if (status) {
 		fprintf(stderr, "clock: '%s' failed with status %x\n", argv[0], (unsigned int)status);
@@ -114,9 +119,10 @@ static void prepare(const struct command *c, int output)
 {
 	char *shell[] = {"sh", "-c", (char *)c->prepare, NULL};
 	const struct timespec pause = {.tv_nsec = 20000000};
+	long rss = 0;
 
 	if (*c->prepare)
-		(void)run(shell, output, NULL);
+		(void)run(shell, output, NULL, &rss);
 	nanosleep(&pause, NULL);
 }
 
@@ -152,14 +158,14 @@ static int measure(int argc, char **argv)
 			double ms;
 
 			prepare(c, null);
-			ms = run(c->argv, round < 0 ? fileno(first) : null, first);
+			ms = run(c->argv, round < 0 ? fileno(first) : null, first, &c->rss);
 			if (round >= 0)
 				c->ms[round] = ms;
 		}
 	}
 	for (i = 0; i < count; i++) {
 		qsort(commands[i].ms, (size_t)rounds, sizeof(double), by_size);
-		printf("%s %.3f %.3f\n", commands[i].label, commands[i].ms[rounds / 2], commands[i].ms[0]);
+		printf("%s %.3f %.3f %ld\n", commands[i].label, commands[i].ms[rounds / 2], commands[i].ms[0], commands[i].rss);
 	}
 	return 0;
 }
