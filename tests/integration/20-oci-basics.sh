@@ -40,6 +40,20 @@ states_follow_one_another() {
 	nothing_of "$id"
 }
 
+# What was read at create holds: the program did not run before, and config.json may be another's by then.
+later_changes_change_nothing() {
+	args=$(sh_args 'echo first >/tmp/ran') config
+	oci create -b "$bundle" "$id" </dev/null >/dev/null
+	[ ! -e "$bundle/rootfs/tmp/ran" ]
+	args=$(sh_args 'echo second >/tmp/ran') hostname=other config
+	oci start "$id"
+	eventually 5 status_is "$id" stopped
+	is first "$(cat "$bundle/rootfs/tmp/ran")"
+	rm "$bundle/rootfs/tmp/ran" "$bundle/config.json"
+	oci delete "$id"
+	nothing_of "$id"
+}
+
 created_is_deleted_without_force() {
 	config
 	oci create -b "$bundle" "$id" </dev/null >/dev/null
@@ -283,6 +297,7 @@ it 'copies itself to where programs may run' its_copy_lies_where_programs_may_ru
 
 it 'gives the exit code of run' run_gives_the_exit_code
 it 'goes through the states' states_follow_one_another
+it 'runs at start what was configured at create' later_changes_change_nothing
 it 'deletes a created container without force' created_is_deleted_without_force
 it 'says at start why a program cannot be executed' start_says_what_exec_says
 it 'names a missing program' missing_programs_are_named

@@ -44,6 +44,14 @@ static void a_small_config_is_enough(void **state)
 	assert_ok(parse(good, &err));
 }
 
+static void what_is_unknown_is_ignored(void **state)
+{
+	struct err err = ERR_INIT;
+
+	assert_ok(parse("{\"ociVersion\":\"1.9.0\",\"tomorrow\":{\"a\":[1]},\"process\":{\"args\":[\"sh\"],\"cwd\":\"/\",\"mood\":\"good\"},"
+			"\"root\":{\"path\":\"r\",\"colour\":7},\"windows\":{},\"linux\":{\"namespaces\":[],\"later\":null}}", &err));
+}
+
 static void what_makes_no_sense_is_refused_by_name(void **state)
 {
 #define P "\"process\":{\"args\":[\"sh\"],\"cwd\":\"/\""
@@ -430,6 +438,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_small_config_is_enough),
+		cmocka_unit_test(what_is_unknown_is_ignored),
 		cmocka_unit_test(what_makes_no_sense_is_refused_by_name),
 		cmocka_unit_test(what_is_printed_parses_again),
 		cmocka_unit_test(a_container_lives_in_process),
