@@ -280,7 +280,28 @@ static int find_program(const struct oci_process *p, char dst[PATH_MAX], struct 
 	return cannot_exec(name, code, err);
 }
 
-/* A directory outside of the root shows itself by a path that does not begin with a slash. CVE-2024-21626 */
+/*
+ * Does the way up from here end at the root? Before 2.6.36 getcwd() names a directory outside as if it were inside. Another directory may look
+ * the same (a volume's, by the host's mount of it), so every step up to the one that is its own parent is taken.
+ */
+static bool is_below_root(void)
+{
+	char up[PATH_MAX] = ".";
+	struct stat root, here, above;
+
+	if (stat("/", &root) < 0 || stat(".", &here) < 0)
+		return false;
+	for (size_t len = 1; len + 3 < sizeof(up); len += 3, here = above) {
+		memcpy(up + len, "/..", sizeof("/.."));
+		if (stat(up, &above) < 0)
+			return false;
+		if (above.st_dev == here.st_dev && above.st_ino == here.st_ino)
+			return here.st_dev == root.st_dev && here.st_ino == root.st_ino;
+	}
+	return false;
+}
+
+/* A directory outside of the root shows itself by a path that does not begin with a slash, or by its way up. CVE-2024-21626 */
 static int enter_cwd(const char *cwd, struct err *err)
 {
 	char now[PATH_MAX];
@@ -291,7 +312,7 @@ static int enter_cwd(const char *cwd, struct err *err)
 	n = syscall(SYS_getcwd, now, sizeof(now));
 	if (n < 0 && errno != ERANGE)
 		return err_sys(err, errno, "enter working directory '%s'", cwd);
-	if (n > 0 && now[0] != '/') {
+	if ((n > 0 && now[0] != '/') || !is_below_root()) {
 		(void)chdir("/"); /* refused anyway */
 		return err_set(err, ERR_INVALID, "working directory '%s' is outside of the container's root", cwd);
 	}

@@ -147,8 +147,9 @@ time_offsets_count() {
 }
 
 sysctls_are_the_containers() {
-	linux='"sysctl":{"net.ipv4.ip_forward":"1","kernel.shm_rmid_forced":"1","net.ipv4.conf.lo.forwarding":"0"}'
-	is '1 1' "$(run_sh 'echo $(cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/shm_rmid_forced)')"
+	linux='"sysctl":{"net.ipv4.ip_forward":"1","kernel.shmmni":"1234","net.ipv4.conf.lo.forwarding":"0"}'
+	is '1 1234' "$(run_sh 'echo $(cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/shmmni)')"
+	[ "$(cat /proc/sys/kernel/shmmni)" != 1234 ]
 	linux='"sysctl":{"kernel.panic":"5"}' config
 	fails 'would change the host' oci run -b "$bundle" "$id"
 	linux='"sysctl":{"net.ipv4.ip_forward":"1"}' namespaces='{"type":"mount"},{"type":"uts"}' config

@@ -182,6 +182,8 @@ propagation_is_as_asked() {
 	mkdir -p "$T/shared"
 	mount -t tmpfs s "$T/shared"
 	mount --make-shared "$T/shared"
+	# busybox asks 2.6.32 in words that make it private.
+	grep -q " $T/shared .* shared:" /proc/self/mountinfo || { umount "$T/shared"; skip 'mount(8) cannot share a mount here'; }
 	got=0
 	mounts="{\"destination\":\"/s\",\"type\":\"bind\",\"source\":\"$T/shared\",\"options\":[\"rbind\",\"rslave\"]}"
 	has master: "$(options_of /s)" || got=1
