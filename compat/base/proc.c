@@ -40,7 +40,7 @@ static int read_stat(pid_t pid, struct stat_line *ret)
 		return errno == ENOENT ? -ESRCH : -errno;
 	n = fd_read_all(fd, text, sizeof(text) - 1);
 	if (n <= 0)
-		return -ESRCH;
+		return n < 0 ? (int)n : -ESRCH;
 	text[n] = '\0';
 	p = strrchr(text, ')');
 	if (!p || p[1] != ' ' || !p[2])
@@ -86,25 +86,39 @@ int proc_ref_get(pid_t pid, struct proc_ref *ret)
 bool proc_ref_alive(const struct proc_ref *ref)
 {
 	struct stat_line line;
+	int rc = ref->pid > 0 ? read_stat(ref->pid, &line) : -ESRCH;
 
-	if (ref->pid <= 0 || read_stat(ref->pid, &line))
+	if (rc == -ESRCH)
 		return false;
+	/* Nothing can be opened or read just now: nobody is taken for dead because of that. */
+	if (rc)
+		return kill(ref->pid, 0) == 0 || errno != ESRCH;
 	return line.start == ref->start && line.state != 'Z' && line.state != 'X' && line.state != 'x';
+}
+
+/* Has its pid not become another's? 0, -ESRCH, or why that cannot be read. */
+static int still_is(const struct proc_ref *ref)
+{
+	struct proc_ref now;
+	int rc = proc_ref_get(ref->pid, &now);
+
+	return rc ? rc : now.start == ref->start ? 0 : -ESRCH;
 }
 
 /* -ENOSYS where there are no pidfds. The start time is read after the pidfd pins the process. */
 static int kill_by_pidfd(const struct proc_ref *ref, int sig)
 {
-	struct proc_ref now;
 	auto_fd int fd = -1;
+	int rc;
 
 	if (hidden("pidfd"))
 		return -ENOSYS;
 	fd = (int)syscall(SYS_pidfd_open, ref->pid, 0);
 	if (fd < 0)
 		return errno == ESRCH ? -ESRCH : -ENOSYS;
-	if (proc_ref_get(ref->pid, &now) || now.start != ref->start)
-		return -ESRCH;
+	rc = still_is(ref);
+	if (rc)
+		return rc;
 	if (syscall(SYS_pidfd_send_signal, fd, sig, NULL, 0) < 0)
 		return -errno;
 	return 0;
@@ -112,7 +126,6 @@ static int kill_by_pidfd(const struct proc_ref *ref, int sig)
 
 int proc_ref_kill(const struct proc_ref *ref, int sig)
 {
-	struct proc_ref now;
 	int rc;
 
 	if (ref->pid <= 0)
@@ -120,8 +133,9 @@ int proc_ref_kill(const struct proc_ref *ref, int sig)
 	rc = kill_by_pidfd(ref, sig);
 	if (rc != -ENOSYS)
 		return rc;
-	if (proc_ref_get(ref->pid, &now) || now.start != ref->start)
-		return -ESRCH;
+	rc = still_is(ref);
+	if (rc)
+		return rc;
 	return kill(ref->pid, sig) < 0 ? -errno : 0;
 }
 

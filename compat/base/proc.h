@@ -47,8 +47,8 @@ struct proc_ref {
 
 int proc_ref_get(pid_t pid, struct proc_ref *ret);	/* -ESRCH */
 int proc_parent(pid_t pid, pid_t *ret);		/* -ESRCH; 0 when it is none of ours */
-bool proc_ref_alive(const struct proc_ref *ref);	/* zombies count as dead */
-/* pidfd_send_signal where it works, else a check of the start time and kill(). 0 or -ESRCH. */
+bool proc_ref_alive(const struct proc_ref *ref);	/* zombies count as dead; who cannot be looked at, but is there, as alive */
+/* pidfd_send_signal where it works, else a check of the start time and kill(). 0, -ESRCH, or why /proc cannot be read. */
 int proc_ref_kill(const struct proc_ref *ref, int sig);
 
 /* "TERM", "SIGTERM", "15", "RTMIN+3" -> number, or -EINVAL. */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -198,6 +199,38 @@ static void a_process_is_not_taken_for_a_later_one(void **state)
 	check_ref();
 }
 
+/* A process without a free descriptor cannot read /proc. */
+static void nobody_is_dead_because_nothing_can_be_read(void **state)
+{
+	struct rlimit before, none;
+	struct proc_ref ref;
+	pid_t pid = fork();
+	bool alive;
+	int rc;
+
+	if (pid == 0) {
+		pause();
+		_exit(0);
+	}
+	assert_true(pid > 0);
+	assert_int_equal(proc_ref_get(pid, &ref), 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = before;
+	none.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	alive = proc_ref_alive(&ref);
+	rc = proc_ref_kill(&ref, SIGKILL);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_true(alive);
+	assert_int_equal(rc, -EMFILE);	/* whose process it is cannot be known: it is left alone, and that is said */
+	assert_int_equal(proc_ref_kill(&ref, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	alive = proc_ref_alive(&ref);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_false(alive);
+}
+
 static void signals_have_names_numbers_and_aliases(void **state)
 {
 	static const struct {
@@ -253,6 +286,7 @@ int main(void)
 		cmocka_unit_test(descriptors_may_overlap_in_any_way),
 		cmocka_unit_test(a_child_starts_clean),
 		cmocka_unit_test(a_process_is_not_taken_for_a_later_one),
+		cmocka_unit_test(nobody_is_dead_because_nothing_can_be_read),
 		cmocka_unit_test(signals_have_names_numbers_and_aliases),
 		cmocka_unit_test(siblings_are_found_where_told),
 	};

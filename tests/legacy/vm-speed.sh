@@ -1,0 +1,77 @@
+#!/bin/sh
+# vm-speed - what the substitutes for layered root file systems cost on a real kernel: nothing is judged, it prints what it measured
+#
+# Runs in a guest of tests/legacy/vm when it is asked for (VM_TESTS=vm-speed), on its disk. In milliseconds: "run --rm busybox true" with each
+# storage driver that the kernel has, and "create" from an image of 295 MB in 8,100 files, for which a copy has to copy all.
+POUCH_TEST_PRIVATE=no
+. "$(dirname "$0")/../lib.sh"
+
+fresh=$T
+now() {
+	awk '{ printf "%d\n", $1 * 1000 }' /proc/uptime
+}
+
+# median ROUNDS COMMAND...
+median() {
+	median_rounds=$1
+	shift
+	i=0
+	: >"$fresh/rounds"
+	while [ $i -lt "$median_rounds" ]; do
+		i=$((i + 1))
+		begin=$(now)
+		"$@" >/dev/null 2>"$fresh/said" || { cat "$fresh/said"; return 1; }
+		echo $(($(now) - begin)) >>"$fresh/rounds"
+	done
+	sort -n "$fresh/rounds" | sed -n "$(((median_rounds + 1) / 2))p"
+}
+
+# The text of a test that passes is not shown, so measured lines go round it.
+tell() {
+	echo "# $*" >&3
+}
+
+image_of_many_files() {
+	mkdir -p "$fresh/many"
+	dd if=/dev/urandom of="$fresh/piece" bs=36k count=1 2>/dev/null
+	i=0
+	while [ $i -lt 8100 ]; do
+		[ $((i % 100)) != 0 ] || mkdir -p "$fresh/many/d$((i / 100))"
+		cp "$fresh/piece" "$fresh/many/d$((i / 100))/f$i"
+		i=$((i + 1))
+	done
+	sh "$tests/mkimage" "$fresh/big.tar" big:latest "$fresh/many"
+	rm -r "$fresh/many"
+}
+it 'makes an image of 295 MB' image_of_many_files
+
+# measured DRIVER
+measured() {
+	pouchd_start --disable-bridge --storage-driver "$1" ${2+"$2"} ${3+"$3"} || { cat "$fresh/pouchd.log"; return 1; }
+	image_load
+	tell "$1: run --rm --net none busybox true: $(median 9 pouch run --rm --net none busybox true) ms"
+	pouch load -i "$fresh/big.tar"
+	tell "$1: create from 295 MB: $(median 3 pouch create --net none big true) ms"
+	# shellcheck disable=SC2046 # one word a container
+	pouch rm -f $(pouch ps -aq)
+	pouchd_stop
+	rm -rf "$home"
+}
+
+# has_driver DRIVER: skips what this kernel lacks
+has_driver() {
+	case $1 in
+	overlay) grep -qw overlay /proc/filesystems || skip 'this kernel has no overlay' ;;
+	devmapper*) grep -q device-mapper /proc/misc || skip 'this kernel has no device-mapper' ;;
+	esac
+}
+
+one_driver() {
+	has_driver "$1"
+	measured "$@"
+}
+
+exec 3>&1
+it 'measures overlay' one_driver overlay
+it 'measures snapshots of device-mapper' one_driver devmapper-snapshot
+it 'measures copies' one_driver copy
