@@ -195,7 +195,7 @@ misses_its_program() {
 is_not_misled_by_old_pid_files() {
 	service start
 	inside kill -9 "$(line 1)" "$(pouchd_pid)"
-	exits 1 service status
+	eventually 5 exits 1 service status
 	says 'Starting pouchd: ok' service start
 	service stop
 	# The number is another program's by now.
