@@ -123,7 +123,7 @@ fuzz_out    := build/fuzz
 archives = $(patsubst %,build/obj/$1/%.a,$(foreach f,$2,$f/lib$(notdir $f)))
 existing = $(filter $1,$(folders))
 
-.PHONY: all static setup demo check check-all check-unit check-integration check-old check-vm asan fuzz lint bench install rpm clean
+.PHONY: all static setup demo check check-all check-long check-unit check-integration check-old check-vm asan fuzz lint bench install rpm clean
 all: $(programs:%=build/%) $(call archives,dev,$(folders))
 
 # ---- rules ---------------------------------------------------------------------------------------------------------------------
@@ -326,6 +326,11 @@ check-all: setup
 	$(Q)rpm/setup static vm
 	$(Q)$(MAKE) --no-print-directory -k all $(dev_tests) $(test_tools) static build/tools.done; built=$$?; \
 		tests/check here old vm && exit $$built
+
+# What takes long: every system call of the runtime's commands made to fail, with three errors.
+check-long: setup
+	$(Q)$(MAKE) --no-print-directory -k all $(dev_tests) $(test_tools)
+	$(Q)FAULT_STEP=1 FAULT_ERRORS='12 1 5' TEST_SECONDS=7200 tests/run --build build tests/integration/31-oci-faults.sh
 
 .SECONDARY:
 

@@ -33,9 +33,10 @@ wrong() {
 	return 1
 }
 
-# 127 says the loader of shared libraries, 255 exec; between are signals, and 124 is the time limit's.
+# 124 is the time limit's; 128 and more are signals, but 255 is what exec says of its own failures.
 said_why() {
-	[ "$code" -lt 124 ] || [ "$code" = 127 ] || [ "$code" = 255 ] || wrong 'it crashed or hung'
+	[ "$code" != 124 ] || wrong 'it hung'
+	[ "$code" -lt 128 ] || [ "$code" = 255 ] || wrong 'it crashed'
 	[ "$code" = 0 ] || [ -s "$T/said" ] || wrong 'it failed in silence'
 }
 
