@@ -273,7 +273,7 @@ build/tools.done: rpm/static/build $(wildcard rpm/static/recipes/* rpm/static/to
 	$(Q)touch $@
 
 asan: setup
-	$(Q)$(MAKE) --no-print-directory -k $(programs:%=build/asan/%) $(asan_tests); built=$$?; \
+	$(Q)$(MAKE) --no-print-directory -k $(programs:%=build/asan/%) $(asan_tests) $(test_tools); built=$$?; \
 		TEST_SECONDS=3600 tests/run --build build/asan unit fuzz integration && exit $$built
 
 # Each fuzzer for FUZZ_SECONDS; FUZZ=f_NAME for one. What they find is kept in build/fuzz; the corpus grows there, not in the repository.
