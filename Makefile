@@ -215,7 +215,7 @@ asan_tests := $(unit:%=build/asan/tests/%) $(fuzzers:%=build/asan/tests/%)
 
 # Old kernels, played on this one (tests/legacy): the player, and a program that is tried under it, which must not need the GNU C library.
 legacy       := main supervise filter kernels calls files netlink busy mounts remote
-test_tools := build/tests/as-kernel build/tests/kernel-probe build/tests/fail-at
+test_tools := build/tests/as-kernel build/tests/kernel-probe build/tests/fail-at build/tests/attack
 
 build/tests/as-kernel: $(legacy:%=build/obj/dev/tests/legacy/%.o) $(call archives,dev,$(call existing,$(compat))) build/obj/dev/ldflags
 	$(call say,LD,$@)
@@ -227,6 +227,12 @@ build/tests/kernel-probe: tests/legacy/probe.c
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)musl-gcc -static $(LANG_FLAGS) $(WARN) -O2 -o $@ $<
+
+# What hostile programs in a container do (tests/security).
+build/tests/attack: tests/security/attack.c
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)musl-gcc -static -no-pie $(LANG_FLAGS) $(WARN) -O2 -o $@ $<
 
 # Makes a chosen system call of a command fail (tests/integration/31-oci-faults.sh).
 build/tests/fail-at: tests/faults/fail_at.c

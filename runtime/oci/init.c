@@ -238,6 +238,17 @@ static int inside(struct init *init, struct err *err)
 	return process_reopen_null(err);
 }
 
+/* Component by component: by way of an open fd of ours, a plain path would lead to the host. */
+static int make_cwd(const char *cwd, struct err *err)
+{
+	auto_fd int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_fd int made = -1;
+
+	if (root < 0)
+		return err_sys(err, errno, "open the container's root");
+	return path_mkdirs_in(root, cwd, 0755, &made, err);
+}
+
 /* The working directory is made when the image lacks it, as every runtime does. */
 static int program(struct init *init, struct err *err)
 {
@@ -249,7 +260,7 @@ static int program(struct init *init, struct err *err)
 	rc = process_check(&init->setup, err);
 	if (rc != -ENOENT || access(p->cwd, F_OK) == 0)
 		return rc;
-	rc = path_mkdirs(p->cwd, 0755, err);
+	rc = make_cwd(p->cwd, err);
 	return rc ? rc : process_check(&init->setup, err);
 }
 

@@ -512,8 +512,11 @@ int process_exec(const struct process_setup *setup, int (*before_exec)(void *, s
 		rc = process_seccomp(setup, err);
 	if (!rc)
 		rc = drop_privileges(setup, err);
-	if (setup->in_agent && setup->proc_fd >= 0)
-		close(setup->proc_fd); /* no working directory by way of it */
+	if (!rc)
+		rc = sort_fds(setup, err);
+	/* The host's processes are below it, and their roots: neither working directory nor program may be reached by way of it. */
+	if (setup->proc_fd >= 0)
+		close(setup->proc_fd);
 	if (!rc)
 		rc = enter_cwd(p->cwd, err);
 	if (!rc && p->no_new_privileges)
@@ -526,8 +529,6 @@ int process_exec(const struct process_setup *setup, int (*before_exec)(void *, s
 		rc = process_seccomp(setup, err);
 	if (!rc)
 		rc = find_program(p, path, err);
-	if (!rc)
-		rc = sort_fds(setup, err);
 	if (rc)
 		return rc;
 	environment(setup, &env);
