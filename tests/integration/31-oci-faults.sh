@@ -5,7 +5,7 @@
 # FAULT_STEP=1 tries every call, otherwise each seventh; FAULT_ERRORS are the errors to try (ENOMEM 12, EPERM 1, EIO 5).
 
 . "$(dirname "$0")/../lib.sh"
-. "$tests/oci.sh"
+. "$(dirname "$0")/../oci.sh"
 
 step=${FAULT_STEP:-7}
 errors=${FAULT_ERRORS:-12}
