@@ -11,6 +11,7 @@ step=${FAULT_STEP:-7}
 errors=${FAULT_ERRORS:-12}
 fail_at=${POUCH_FAIL_AT:-$tests/../build/tests/fail-at}
 [ -x "$fail_at" ] || skip "there is no $fail_at"
+! ldd "$POUCH_BUILD/pouch-oci" 2>&1 | grep -q libasan || skip 'the sanitizers end a program whose mmap() fails'
 [ -z "${AS_KERNEL-}" ] || skip 'a process that is traced already, by as-kernel, cannot be traced again'
 bundle
 
@@ -21,8 +22,7 @@ faulty() {
 	shift 2
 	rm -f "$T/calls"
 	code=0
-	# LeakSanitizer does not work in a traced process.
-	ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 FAIL_AT_LOG=$T/calls timeout 20 "$fail_at" "$faulty_n" "$faulty_error" "$POUCH_BUILD/pouch-oci" --root "$oci_root" "$@" \
+	FAIL_AT_LOG=$T/calls timeout 20 "$fail_at" "$faulty_n" "$faulty_error" "$POUCH_BUILD/pouch-oci" --root "$oci_root" "$@" \
 		</dev/null >"$T/said" 2>&1 || code=$?
 }
 

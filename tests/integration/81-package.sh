@@ -170,8 +170,7 @@ is_installed() {
 }
 
 has_programs_that_find_each_other() {
-	# LeakSanitizer needs /proc, which is not in there.
-	export ASAN_OPTIONS="$ASAN_OPTIONS:detect_leaks=0"
+	! ldd "$POUCH_BUILD/pouchd" 2>&1 | grep -q libasan || skip 'the sanitizers need /proc, which the root has not'
 	says 'pouchd 2.' chroot "$R" /usr/bin/pouchd --version
 	says 'pouch-oci' chroot "$R" pouch-oci --version
 	is /usr/libexec/pouch/pouch-oci "$(readlink "$R/usr/bin/pouch-oci")"
