@@ -12,7 +12,8 @@
 #	it 'keeps names' names_are_kept
 #
 # A file gets a directory $T, and, where the kernel can, a network and a mount namespace of its own, so files disturb neither the host nor
-# each other (POUCH_TEST_PRIVATE=no leaves them in the host's). At its end everything is removed and what is then left counts as a failure.
+# each other (POUCH_TEST_PRIVATE=no leaves them in the host's, =mounts gives a mount namespace only). At its end everything is removed and
+# what is then left counts as a failure.
 
 set -u
 tests=$(cd "$(dirname "$0")/.." && pwd)
@@ -24,6 +25,14 @@ if [ "${POUCH_TEST_PRIVATE-}" = "" ] && [ "$(id -u)" = 0 ] && unshare -n -m true
 	export POUCH_TEST_PRIVATE=yes
 	# shellcheck disable=SC2086 # "busybox sh" is two words
 	exec unshare -n -m ${TEST_SHELL:-sh} "$0" "$@"
+fi
+if [ "${POUCH_TEST_PRIVATE-}" = mounts ]; then
+	export POUCH_TEST_PRIVATE=no
+	if [ "$(id -u)" = 0 ] && unshare -m true 2>/dev/null; then
+		export POUCH_TEST_PRIVATE=own-mounts
+		# shellcheck disable=SC2086 # as above
+		exec unshare -m ${TEST_SHELL:-sh} "$0" "$@"
+	fi
 fi
 [ "${POUCH_TEST_PRIVATE-}" != yes ] || ip link set lo up
 
@@ -82,6 +91,14 @@ needs() {
 	for needed; do
 		command -v "$needed" >/dev/null 2>&1 || skip "$needed is not installed"
 	done
+}
+
+# needs_own_mounts: skips where the file has no mount namespace of its own
+needs_own_mounts() {
+	case ${POUCH_TEST_PRIVATE-} in
+	yes | own-mounts) ;;
+	*) skip 'needs a mount namespace of its own' ;;
+	esac
 }
 
 # needs_engine COMMAND...: as needs, for other container engines, which do not start on old kernels

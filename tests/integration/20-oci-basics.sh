@@ -284,7 +284,7 @@ one_start_wins() {
 }
 
 its_copy_lies_where_programs_may_run() {
-	[ "${POUCH_TEST_PRIVATE-}" = yes ] || skip 'needs a mount namespace of its own'
+	needs_own_mounts
 	[ -z "${AS_KERNEL-}" ] || skip "as-kernel's control groups are below /run"
 	config
 	mount -t tmpfs -o noexec,mode=755 none /run

@@ -2,7 +2,7 @@
 # 29-cgroup-mounts.sh - pouchd mounts the control groups that a host lacks, and takes them away when nobody uses them
 . "$(dirname "$0")/../lib.sh"
 
-[ "${POUCH_TEST_PRIVATE-}" = yes ] || skip 'needs a mount namespace of its own'
+needs_own_mounts
 [ -e /proc/cgroups ] || skip 'this kernel has no control groups'
 
 groups() {

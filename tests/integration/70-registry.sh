@@ -126,7 +126,7 @@ killed() {
 it 'is sound after pulls that were killed, and goes on' killed
 
 full_disk() {
-	[ "$POUCH_TEST_PRIVATE" = yes ] || skip 'no mount namespace of its own'
+	needs_own_mounts
 	pouchd_stop
 	mkdir "$T/small"
 	mount -t tmpfs -o size=40m none "$T/small"
@@ -217,7 +217,7 @@ proxy_stop
 
 # A mount that is read-only from the next start on; a running daemon keeps it from becoming so.
 read_only_home() {
-	[ "$POUCH_TEST_PRIVATE" = yes ] || skip 'no mount namespace of its own'
+	needs_own_mounts
 	pouch pull "$plain/team/app:1"
 	pouch run -d --name survivor --net none "$plain/team/app:1" sleep 1000
 	before=$(find "$home" | sort | cksum)

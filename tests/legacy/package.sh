@@ -38,6 +38,12 @@ another() {
 	another_pid=$(pouchd_pid) && [ -n "$another_pid" ] && [ "$another_pid" != "$1" ] && cli version >/dev/null
 }
 
+# Other engines' may run here, too.
+shims() {
+	grep -l '^pouch-shim' /proc/[0-9]*/cmdline 2>/dev/null
+}
+shims_before=$(shims)
+
 # ---- the service ----------------------------------------------------------------------------------------------------------------------------
 
 starts() {
@@ -76,9 +82,9 @@ works_inside() {
 
 publishes() {
 	command -v iptables >/dev/null || skip 'there is no iptables'
-	cli run -d --name web -p 127.0.0.1:8080:80 busybox httpd -f -p 80 -h /var/www
-	eventually 10 wget -q -O - http://127.0.0.1:8080/index.html
-	has 'served from a container' "$(wget -q -O - http://127.0.0.1:8080/index.html)"
+	cli run -d --name web -p 127.0.0.1:18080:80 busybox httpd -f -p 80 -h /var/www
+	eventually 10 wget -q -O - http://127.0.0.1:18080/index.html
+	has 'served from a container' "$(wget -q -O - http://127.0.0.1:18080/index.html)"
 	cli rm -f web
 }
 
@@ -138,7 +144,7 @@ ends() {
 	exits 3 $service status
 	exits 0 $service stop
 	exits 7 $service reload
-	is '' "$(grep -l '^pouch-shim' /proc/[0-9]*/cmdline 2>/dev/null)"
+	is "$shims_before" "$(shims)"
 }
 
 it 'starts by its service script' starts
