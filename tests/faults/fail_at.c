@@ -4,9 +4,9 @@
  *	fail-at N ERRNO COMMAND...
  *
  * The Nth system call that COMMAND and its children make is not made and returns ERRNO (a number); 0 lets all pass. Not counted are
- * calls that cannot fail, those of the loader of shared libraries, which dies of some, and those of other programs than pouch's
- * own: what a container runs is left alone. What
- * was done is appended to the file that FAIL_AT_LOG names: "N PID CALL" of the failed call, and "total N" at the end.
+ * calls that cannot fail, those for more memory, those of the loader of shared libraries, which dies of some, and those of other programs
+ * than pouch's own: what a container runs is left alone. What was done is appended to the file that FAIL_AT_LOG names: "N PID CALL" of the
+ * failed call, and "total N" at the end.
  *
  * Exits as COMMAND does, or with 128 + its signal; whoever it left behind runs on, not traced any more.
  */
@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -97,6 +98,12 @@ static bool is_ours(struct run *r, pid_t pid)
 	return strncmp(name, "pouch", 5) == 0 || strncmp(name, "memfd:pouch", 11) == 0;
 }
 
+/* What malloc() asks for: without it a program ends at once, by design; and which calls it takes, the C library decides. */
+static bool is_memory(const struct syscall_info *info)
+{
+	return info->rest[0] == SYS_mmap && (info->rest[4] & MAP_ANONYMOUS);
+}
+
 static void fail_call(struct run *r, pid_t pid, long nr)
 {
 	struct user_regs_struct regs;
@@ -153,7 +160,7 @@ static void at_call(struct run *r, pid_t pid)
 		return;
 	if (info.op == INFO_EXIT && r->victim == pid)
 		give_error(r, pid);
-	if (info.op != INFO_ENTRY || is_loading(r, pid, (long)info.rest[0]) || cannot_fail((long)info.rest[0]))
+	if (info.op != INFO_ENTRY || is_loading(r, pid, (long)info.rest[0]) || cannot_fail((long)info.rest[0]) || is_memory(&info))
 		return;
 	if (++r->seen == r->wanted)
 		fail_call(r, pid, (long)info.rest[0]);

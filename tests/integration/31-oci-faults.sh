@@ -12,7 +12,6 @@ errors=${FAULT_ERRORS:-12}
 fail_at=${POUCH_FAIL_AT:-$tests/../build/tests/fail-at}
 [ -x "$fail_at" ] || skip "there is no $fail_at"
 ! ldd "$POUCH_BUILD/pouch-oci" 2>&1 | grep -q libasan || skip 'the sanitizers end a program whose mmap() fails'
-[ -z "${AS_KERNEL-}" ] || skip 'a process that is traced already, by as-kernel, cannot be traced again'
 bundle
 
 # faulty N ERROR ARG...: a command of pouch-oci whose Nth call fails; its exit code is in $code, what it said in $T/said
