@@ -52,11 +52,11 @@ static int put_attr(int procfd, const char *const *names, const char *value, con
 {
 	int rc = -ENOENT;
 
-	for (; *names && rc == -ENOENT; names++) {
-		auto_free char *path = procfd < 0 ? xfmt("/proc/%s", *names) : xstrdup(*names);
-
-		rc = file_put(procfd, path, value, err);
-	}
+	/* A path would lead to what the container has put there. */
+	if (procfd < 0)
+		return err_set(err, ERR_UNSUPPORTED, "%s '%s': there is no proc file system to set it by", what, value);
+	for (; *names && rc == -ENOENT; names++)
+		rc = file_put(procfd, *names, value, err);
 	return rc < 0 ? err_wrap(err, rc, "set %s '%s'", what, value) : 0;
 }
 

@@ -19,7 +19,7 @@ struct fit lsm_selinux_fit(void);
 /*
  * Confine what the next exec of this thread starts.
  *
- * @procfd	directory of a mounted procfs, or -1 for /proc
+ * @procfd	directory of a mounted procfs; with -1 no label can be set
  * @apparmor	profile, or NULL; "unconfined" is a profile
  * @selinux	label, or NULL
  *

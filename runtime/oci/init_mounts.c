@@ -5,10 +5,12 @@
  * in sight: nothing that the image brings can stand in for them.
  */
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include "compat/base/fd.h"
@@ -136,6 +138,53 @@ static int refuse_link(int root_fd, const char *path, struct err *err)
 	return 0;
 }
 
+/* The path below the root of what @fd has open. */
+static char *path_in_root(int root_fd, int fd)
+{
+	char link[MOUNT_FD_PATH_SIZE], root[PATH_MAX], path[PATH_MAX];
+	ssize_t n = readlink(mount_fd_path(root_fd, link), root, sizeof(root) - 1);
+	ssize_t m = readlink(mount_fd_path(fd, link), path, sizeof(path) - 1);
+
+	if (n < 0 || m < n)
+		return NULL;
+	path[m] = '\0';
+	return xstrdup(path + (n > 1 ? n : 0));
+}
+
+static bool is_procfs(const char *path)
+{
+	enum { PROC_SUPER_MAGIC_ = 0x9fa0 };
+	struct statfs fs;
+
+	return statfs(path, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC_;
+}
+
+/*
+ * What is written to /proc later (labels, the score for want of memory) would go wherever a mount on it leads: CVE-2019-16884. Files that show
+ * resources may be covered, for that is what they are mounted for. @place and not the path is looked at: names may be exchanged meanwhile.
+ */
+static int check_proc(int root_fd, const char *destination, int place, bool new_proc, const char *bind_source, struct err *err)
+{
+	static const char *const may_be_covered[] = {"cpuinfo", "diskstats", "loadavg", "meminfo", "net/dev", "slabinfo", "stat", "swaps",
+						     "uptime", "sys/kernel/ns_last_pid", "sys/crypto/fips_enabled"};
+	auto_free char *path = path_in_root(root_fd, place);
+	const char *name = path ? str_skip(path, "/proc") : NULL;
+
+	if (!path)
+		return err_sys(err, errno, "see where '%s' is", destination);
+	if (!name || (*name && *name != '/'))
+		return 0;
+	if (!*name) {
+		if (new_proc || (bind_source && is_procfs(bind_source)))
+			return 0;
+		return err_set(err, ERR_INVALID, "mount '%s': /proc is for the proc file system only", destination);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(may_be_covered); i++)
+		if (str_eq(name + 1, may_be_covered[i]))
+			return 0;
+	return err_set(err, ERR_INVALID, "mount '%s': nothing may be mounted inside of /proc", destination);
+}
+
 /* ---- one mount ----------------------------------------------------------------------------------------------------------- */
 
 struct job {
@@ -207,6 +256,9 @@ static int do_bind(struct job *job, size_t index, struct err *err)
 
 	if (init->source_fds.n)
 		source = mount_fd_path(init->source_fds.v[index], path);
+	rc = check_proc(init->root_fd, job->mount->destination, job->place.fd, false, source, err);
+	if (rc)
+		return rc;
 	rc = mount_bind_at(source, &job->place, &job->options, job->late_ro ? &fd : NULL, err);
 	if (rc)
 		return rc;
@@ -297,6 +349,9 @@ static int mount_one(struct job *job, size_t index, struct err *err)
 		return do_remount(job, err);
 	if (job->options.bind)
 		return do_bind(job, index, err);
+	rc = check_proc(init->root_fd, m->destination, job->place.fd, str_eq(m->type, "proc"), NULL, err);
+	if (rc)
+		return rc;
 	make_data(job, existed);
 	return do_new(job, err);
 }
