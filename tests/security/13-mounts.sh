@@ -107,7 +107,7 @@ it 'mixes no roots' roots_are_not_mixed
 
 masked_paths_are_open_without_masks() {
 	echo private >"$bundle/rootfs/private"
-	masked= readonly_paths=
+	masked='' readonly_paths=''
 	is private "$(run_sh 'cat /private')"
 	run_sh "cat $precious >/tmp/was; cat /tmp/was >$precious"
 }
