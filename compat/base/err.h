@@ -59,4 +59,17 @@ enum err_kind err_kind_from_status(int status);
 
 void err_clear(struct err *err);
 
+/* clang's analyzer does not see into other files: so it knows that a failure is negative. */
+#ifdef __clang_analyzer__
+static inline int err_is_negative(int rc)
+{
+	if (rc >= 0)
+		__builtin_unreachable();
+	return rc;
+}
+#define err_sys(...) err_is_negative(err_sys(__VA_ARGS__))
+#define err_set(...) err_is_negative(err_set(__VA_ARGS__))
+#define err_wrap(err, rc, ...) ({ int rc_ = (rc); (void)err_wrap(err, rc_, __VA_ARGS__); rc_; })
+#endif
+
 #endif

@@ -425,7 +425,7 @@ int cgroup_check(const struct cgroup_resources *res, struct err *err)
 	    (rc = cgroup_devices_fold(res, &devices, err)) < 0)
 		return rc;
 	VEC_EACH(w, &plan) {
-		struct fit best = {0};
+		struct fit best;
 
 		if (w->optional)
 			continue;

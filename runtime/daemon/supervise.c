@@ -100,9 +100,8 @@ static int next_signal(const struct supervisor *s, int64_t ms)
 static int wait_child(struct supervisor *s)
 {
 	int status = 0;
-	pid_t pid;
 
-	while ((pid = waitpid(s->child, &status, WNOHANG)) == 0) {
+	while (waitpid(s->child, &status, WNOHANG) == 0) {
 		on_signal(s, next_signal(s, 1000));
 		if (s->stop_at && time_mono_ms() - s->stop_at > KILL_AFTER_MS)
 			(void)kill(s->child, SIGKILL);
