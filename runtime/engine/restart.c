@@ -105,6 +105,11 @@ void restart_schedule(struct container *c)
 	struct err err = ERR_INIT;
 
 	pthread_mutex_lock(&c->lock);
+	/* Stopped since that was decided. */
+	if (c->rec.user_stopped) {
+		pthread_mutex_unlock(&c->lock);
+		return;
+	}
 	c->restart_pending = true;
 	c->rec.state.restarting = true;
 	str_set(&c->rec.state.status, "restarting");

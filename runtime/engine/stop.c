@@ -77,6 +77,25 @@ static uint64_t mark_stopped(struct container *c)
 	return exits;
 }
 
+/*
+ * What is between two starts is stopped at once, under the lock that a start and the handling of an exit hold: none of them is under way then.
+ * False: it runs.
+ */
+static bool stop_between_starts(struct container *c, bool *ret_restarting)
+{
+	bool running;
+
+	pthread_mutex_lock(&c->op);
+	pthread_mutex_lock(&c->lock);
+	running = c->rec.state.running;
+	*ret_restarting = c->restart_pending || c->rec.state.restarting;
+	pthread_mutex_unlock(&c->lock);
+	if (!running)
+		(void)mark_stopped(c);	/* there is no exit to wait for */
+	pthread_mutex_unlock(&c->op);
+	return !running;
+}
+
 static int kill_and_wait(struct container *c, uint64_t exits, struct err *err)
 {
 	int rc = send_signal(c, SIGKILL, err);
@@ -102,6 +121,10 @@ static int stop(struct container *c, int64_t timeout, struct err *err)
 		timeout = c->rec.config.stop_timeout.set ? c->rec.config.stop_timeout.v : STOP_TIMEOUT_S;
 
 	exits = mark_stopped(c);
+	if (is_running(c, err) < 0) {
+		err_clear(err);	/* it ended before the mark */
+		return 0;
+	}
 	if (send_signal(c, sig < 0 ? SIGTERM : sig, err) < 0)
 		err_clear(err);	/* it ended just now */
 	if (wait_exit(c, exits, timeout))
@@ -124,13 +147,8 @@ int container_stop(struct engine *e, const char *ref, int64_t timeout, struct er
 
 	if (rc < 0)
 		return rc;
-	settle(c);
-	if (is_running(c, err) < 0) {
-		restarting = c->restart_pending;
-		mark_stopped(c);
-		err_clear(err);
+	if (stop_between_starts(c, &restarting))
 		return restarting ? 0 : err_set(err, ERR_NOT_MODIFIED, "container %.12s is not running", c->id);
-	}
 	rc = stop(c, timeout, err);
 	if (rc >= 0) {
 		settle(c);
@@ -142,15 +160,13 @@ int container_stop(struct engine *e, const char *ref, int64_t timeout, struct er
 int container_restart(struct engine *e, const char *ref, int64_t timeout, struct err *err)
 {
 	AUTO(container_put) struct container *c = NULL;
+	bool restarting;
 	int rc = table_find(e, ref, &c, err);
 
 	if (rc < 0)
 		return rc;
-	settle(c);
-	if (is_running(c, &ERR_INIT) == 0)
+	if (!stop_between_starts(c, &restarting))
 		rc = stop(c, timeout, err);
-	else
-		mark_stopped(c);
 	if (rc < 0)
 		return rc;
 	pthread_mutex_lock(&c->op);

@@ -139,6 +139,21 @@ restarting_ones_are_listed() {
 }
 it 'lists those that wait for their next start' restarting_ones_are_listed
 
+# At any moment between two starts.
+stopped_stays_stopped() {
+	for n in 0 1 2 3 4 5 6 7 8 9; do
+		run -d --name "never$n" --restart always busybox false || :
+		sleep "0.$n"
+		pouch stop -t 0 "never$n"
+	done
+	sleep 1
+	is '' "$(pouch ps -q)"
+	for n in 0 1 2 3 4 5 6 7 8 9; do
+		pouch rm "never$n"
+	done
+}
+it 'starts nothing again that was stopped between two starts' stopped_stays_stopped
+
 inspection() {
 	pouch create --net none --name insp -m 64m --dns 1.1.1.1 --cpu-shares 200 -e A=1 busybox true
 	is '200 67108864 [1.1.1.1]' "$(pouch inspect -f '{{.HostConfig.CPUShares}} {{.HostConfig.Memory}} {{.HostConfig.DNS}}' insp)"
