@@ -55,6 +55,21 @@ gnu_programs_go_on() {
 }
 it 'lets programs of a GNU C library go on' gnu_programs_go_on
 
+# A shell that hears of its children's ends all the time.
+finds_what_is_there() {
+	is 0 "$(as 2.6.32 sh -c '
+		n=0 lost=0
+		while [ $n -lt 500 ]; do
+			n=$((n + 1))
+			/bin/true &
+			for file in /bin/sh /bin/sh /bin/sh /bin/sh; do
+				[ -x $file ] || lost=$((lost + 1))
+			done
+		done
+		echo $lost')"
+}
+it 'lets no signal hide a file' finds_what_is_there
+
 # With CAP_PERFMON, /proc/PID/environ of a process that may not be looked into can be read.
 rights_up_to() {
 	upper=$(as "$1" sed -n 's/^CapEff:	*\(.*\)........$/\1/p' /proc/self/status)

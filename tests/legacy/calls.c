@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -84,6 +85,24 @@ struct verdict call_clone(const struct call *c)
 struct verdict call_prlimit(const struct call *c)
 {
 	return remote_is_glibc(c) ? go_on() : fail(ENOSYS);
+}
+
+/*
+ * Until the supervisor has taken a call, a signal to the caller ends the call, stat(2) as any other, with EINTR; if the signal restarts calls,
+ * with nothing. A shell hears of each child that ends, and would not find a file then. Shells wait by sigsuspend(2), which ends all the same.
+ */
+struct verdict call_sigaction(const struct call *c)
+{
+	struct {
+		uint64_t handler, flags, restorer, mask;
+	} action;
+	uint64_t at = c->n.data.args[1];
+
+	if (!remote_read(c, at, &action, sizeof(action)) || action.handler <= (uintptr_t)SIG_IGN)
+		return go_on();
+	action.flags |= SA_RESTART;
+	(void)remote_write(c, at, &action, sizeof(action));	/* in vain where it cannot be written */
+	return go_on();
 }
 
 static bool wants_i686(const struct call *c)

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/reboot.h>
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -151,6 +152,7 @@ const struct rule rules[] = {
 	{OLD, SYS_prlimit64, ASK, {{NONE}}},
 	{ALL, SYS_waitid, SAY(EINVAL), {{EQ, 0, 3 /* P_PIDFD */}}},
 	{ALL, SYS_uname, ASK, {{NONE}}},
+	{ALL, SYS_rt_sigaction, ASK, {{EQ, 0, SIGCHLD}, {NOT_ZERO, 1, 0}}},
 	{TO_310, SYS_mount, ASK, {{NONE}}},
 	{OLD, SYS_statfs, ASK, {{NONE}}},
 	{OLD, SYS_fstatfs, ASK, {{NONE}}},
