@@ -180,17 +180,23 @@ int caps_apply(const struct caps *caps, struct err *err)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct data[2];
-	uint64_t known = caps_all();
+	uint64_t own, old, permitted, inheritable;
 
+	if (syscall(SYS_capget, &header, data) < 0)
+		return err_sys(err, errno, "get capabilities");
+	/* The kernel refuses the whole of a set with one too many. */
+	own = data[0].permitted | (uint64_t)data[1].permitted << 32;
+	old = data[0].inheritable | (uint64_t)data[1].inheritable << 32;
+	permitted = caps->permitted & own;
+	inheritable = caps->inheritable & (own | old) & (caps->bounding | old);
 	for (int i = 0; i < 2; i++) {
-		data[i].effective = (uint32_t)((caps->effective & known) >> (32 * i));
-		data[i].permitted = (uint32_t)((caps->permitted & known) >> (32 * i));
-		data[i].inheritable = (uint32_t)((caps->inheritable & known) >> (32 * i));
+		data[i].effective = (uint32_t)((caps->effective & permitted) >> (32 * i));
+		data[i].permitted = (uint32_t)(permitted >> (32 * i));
+		data[i].inheritable = (uint32_t)(inheritable >> (32 * i));
 	}
 	if (syscall(SYS_capset, &header, data) < 0)
-		return err_sys(err, errno, "set capabilities (permitted 0x%llx)",
-			       (unsigned long long)(caps->permitted & known));
-	return raise_ambient(caps->ambient & caps->permitted & caps->inheritable & known, err);
+		return err_sys(err, errno, "set capabilities (permitted 0x%llx)", (unsigned long long)permitted);
+	return raise_ambient(caps->ambient & permitted & inheritable, err);
 }
 
 int caps_get(struct caps *ret, struct err *err)
@@ -234,8 +240,7 @@ static int parse_set(void *member, struct json_object *value, struct err *err)
 		if (!json_object_is_type(item, json_type_string))
 			return err_set(err, ERR_INVALID, "want an array of strings");
 		cap = cap_parse(json_object_get_string(item));
-		if (cap >= 0)
-			set |= CAP_BIT(cap);
+		set |= cap >= 0 ? CAP_BIT(cap) : CAP_UNKNOWN;
 	}
 	*(uint64_t *)member = set;
 	return 0;

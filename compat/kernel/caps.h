@@ -19,10 +19,12 @@ struct caps {
 	uint64_t bounding, effective, inheritable, permitted, ambient;
 };
 
-/* OCI process.capabilities: five lists of "CAP_X". Names that no kernel knows are dropped, as the specification wants. */
-extern const struct json_table caps_table;
-
 #define CAP_BIT(n) (UINT64_C(1) << (n))
+/* Stands for names that no kernel knows; no system call gets to see it. */
+#define CAP_UNKNOWN CAP_BIT(63)
+
+/* OCI process.capabilities: five lists of "CAP_X". Unknown names become CAP_UNKNOWN, for the specification wants a warning and no failure. */
+extern const struct json_table caps_table;
 
 /* "CAP_SYS_ADMIN", "sys_admin" -> 21, or -EINVAL. */
 int cap_parse(const char *name);
@@ -47,7 +49,7 @@ int caps_tweak(uint64_t base, const struct strv *add, const struct strv *drop, u
 
 /*
  * Two steps around the change of user: caps_drop_bounding() and caps_keep() while still privileged, then setgroups, setresgid,
- * setresuid, then caps_apply(). What this kernel does not know is ignored; ambient capabilities are ignored where
+ * setresuid, then caps_apply(). What this kernel does not know, and what the process does not have itself, is ignored; ambient capabilities are ignored where
  * the kernel has none (before 4.3): the first exec of a program without file capabilities then drops them, as it always did there. Nor
  * is one raised that is not permitted and inheritable too, as the kernel demands: runc's own example configuration asks for such.
  *

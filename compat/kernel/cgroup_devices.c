@@ -22,7 +22,8 @@ enum { RULES_MAX = 4096, REPLACED_MAX = 64, MINOR_MAX = (1 << 20) - 1, MAJOR_MAX
 
 /* ---- folding ------------------------------------------------------------------------------------------------------------------ */
 
-static int parse_access(const char *text, unsigned int *ret, struct err *err)
+/* Denying too much is safe: runc's users also write an 'a' into what they deny. */
+static int parse_access(const char *text, bool allow, unsigned int *ret, struct err *err)
 {
 	unsigned int access = 0;
 
@@ -35,6 +36,11 @@ static int parse_access(const char *text, unsigned int *ret, struct err *err)
 		case 'r': access |= ACCESS_READ; break;
 		case 'w': access |= ACCESS_WRITE; break;
 		case 'm': access |= ACCESS_MKNOD; break;
+		case 'a':
+			access |= ACCESS_ALL;
+			if (!allow)
+				break;
+			/* fall through */
 		default: return err_set(err, ERR_INVALID, "invalid device access '%s': want letters of rwm", text);
 		}
 	}
@@ -87,7 +93,7 @@ int cgroup_devices_fold(const struct cgroup_resources *res, struct cgroup_device
 	VEC_EACH(d, &res->devices) {
 		const char *type = str_empty(d->type) ? "a" : d->type;
 		struct cgroup_device_rule rule = {0};
-		int rc = parse_access(d->access, &rule.access, err);
+		int rc = parse_access(d->access, d->allow, &rule.access, err);
 
 		if (rc < 0 || (rc = parse_number(&d->major, MAJOR_MAX, "major", &rule.major, err)) < 0 ||
 		    (rc = parse_number(&d->minor, MINOR_MAX, "minor", &rule.minor, err)) < 0)

@@ -55,10 +55,12 @@ bool mount_has_own_devpts(void)
 {
 	enum { DEVPTS_MAGIC = 0x1cd1 };
 	struct statfs fs;
+	struct stat st;
 
 	if (hidden("devpts-newinstance"))
 		return false;
-	return statfs("/dev/pts", &fs) < 0 || fs.f_type != DEVPTS_MAGIC || access("/dev/pts/ptmx", F_OK) == 0;
+	/* Not access(2): the device rules that a parent is just writing may deny that, even for nothing but existence. */
+	return statfs("/dev/pts", &fs) < 0 || fs.f_type != DEVPTS_MAGIC || lstat("/dev/pts/ptmx", &st) == 0;
 }
 
 /* ---- flags, in the two ways of the kernel -------------------------------------------------------------------------------- */

@@ -183,7 +183,7 @@ int seccomp_spec_check(const struct seccomp_spec *spec, struct err *err)
 		/* The runtime itself must still be able to send the listener's fd away. */
 		for (size_t i = 0; i < rule->names.n; i++) {
 			if (strcmp(rule->names.v[i], "write") == 0 || strcmp(rule->names.v[i], "sendmsg") == 0)
-				return err_set(err, ERR_INVALID, "seccomp: SCMP_ACT_NOTIFY cannot be used for '%s'",
+				return err_set(err, ERR_INVALID, "seccomp: SCMP_ACT_NOTIFY cannot be used for the %s syscall",
 					       rule->names.v[i]);
 		}
 	}

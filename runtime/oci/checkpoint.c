@@ -28,6 +28,22 @@ static const char *program(const struct oci_checkpoint *o)
 	return o->criu ? o->criu : "criu";
 }
 
+/* criu takes it as it is, and from where the images are: it would dump all and say nothing. */
+static int check_parent(const struct oci_checkpoint *o, struct err *err)
+{
+	auto_free char *path = NULL;
+	struct stat st;
+
+	if (!o->parent_path)
+		return 0;
+	if (*o->parent_path == '/')
+		return err_set(err, ERR_INVALID, "--parent-path: '%s' is not relative to the images' directory", o->parent_path);
+	path = path_join(o->image_path, o->parent_path);
+	if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
+		return err_set(err, ERR_NOT_FOUND, "--parent-path: there is no directory '%s'", path);
+	return 0;
+}
+
 static int check(const struct oci_checkpoint *o, struct err *err)
 {
 	static const char *const modes[] = {"soft", "full", "strict", "ignore"};
@@ -194,6 +210,8 @@ int oci_checkpoint(struct oci_container *c, const struct oci_checkpoint *o, stru
 	rc = oci_container_spec(c, &spec, err);
 	if (!rc)
 		rc = path_mkdirs(o->image_path, 0700, err);
+	if (!rc)
+		rc = check_parent(o, err);
 	if (!rc)
 		rc = path_mkdirs(work, 0700, err);
 	if (!rc && !o->pre_dump)

@@ -66,20 +66,23 @@ static int set_gids(struct oci_user *u, struct err *err)
 }
 
 /* An added capability is in all sets but the ambient one, as with runc. */
-static int add_caps(struct oci_process *p, struct err *err)
+static void add_caps(struct oci_process *p)
 {
 	for (char **c = o.caps; c && *c; c++) {
 		int n = cap_parse(*c);
 
-		if (n < 0)
-			return err_set(err, ERR_INVALID, "--cap: unknown capability '%s'", *c);
+		if (n < 0 || n > cap_last()) {
+			auto_free char *text = xfmt("--cap: '%s' is unknown here, and left out", *c);
+
+			cmd_log("warning", text);
+			continue;
+		}
 		if (!p->capabilities)
 			p->capabilities = xcalloc(1, sizeof(*p->capabilities));
 		p->capabilities->bounding |= CAP_BIT(n);
 		p->capabilities->effective |= CAP_BIT(n);
 		p->capabilities->permitted |= CAP_BIT(n);
 	}
-	return 0;
 }
 
 /* The last setting of a name counts. */
@@ -122,8 +125,7 @@ static int from_options(struct oci_container *c, int count, const char **args, s
 	rc = set_user(&p->user, err);
 	if (!rc)
 		rc = set_gids(&p->user, err);
-	if (!rc)
-		rc = add_caps(p, err);
+	add_caps(p);
 	return rc;
 }
 

@@ -18,13 +18,14 @@
 #endif
 
 static struct {
-	char *bundle, *console_socket, *pid_file;
+	char *bundle, *config, *console_socket, *pid_file;
 	int no_pivot, no_new_keyring, preserve_fds;
 	int detach, keep, no_subreaper;
 } o;
 
 #define CREATE_OPTIONS                                                                                                   \
 	{"bundle", 'b', POPT_ARG_STRING, &o.bundle, 0, "the bundle (default: the current directory)", "DIR"},            \
+	{"config", 0, POPT_ARG_STRING, &o.config, 0, "its file, relative to the bundle (default: config.json)", "FILE"},  \
 	{"console-socket", 0, POPT_ARG_STRING, &o.console_socket, 0, "unix socket that gets the terminal's master", "PATH"}, \
 	{"pid-file", 0, POPT_ARG_STRING, &o.pid_file, 0, "write the first process's pid here", "FILE"},                  \
 	{"no-pivot", 0, POPT_ARG_NONE, &o.no_pivot, 0, "do not use pivot_root", NULL},                                   \
@@ -76,7 +77,7 @@ static int fill(struct oci_create *c, const char *id, int *console_socket, struc
 	*c = (struct oci_create){
 		.id = id, .bundle = o.bundle, .root = cmd_globals.root, .stdio = {0, 1, 2}, .console_socket = -1,
 		.pid_file = o.pid_file, .no_pivot = o.no_pivot, .no_new_keyring = o.no_new_keyring,
-		.preserve_fds = o.preserve_fds, .listen_fds = cmd_listen_fds(),
+		.preserve_fds = o.preserve_fds, .listen_fds = cmd_listen_fds(), .config = o.config, .note = cmd_log,
 	};
 	if (c->listen_fds)
 		c->preserve_fds += c->listen_fds;

@@ -106,7 +106,8 @@ static void keep_possible(struct oci_spec *s)
 	for (size_t i = 0; i < l->namespaces.n; i++) {
 		int kind = ns_parse(l->namespaces.v[i].type);
 
-		if (kind >= 0 && ns_exists(kind))
+		/* As runc: with v1 a namespace of them is what few containers have, and few images expect. */
+		if (kind >= 0 && ns_exists(kind) && (kind != NS_CGROUP || cgroup_host_mode() == CGROUP_V2))
 			continue;
 		free(l->namespaces.v[i].type);
 		VEC_DEL(&l->namespaces, i);

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include "compat/base/path.h"
 #include "compat/base/str.h"
 #include "compat/base/time.h"
+#include "compat/kernel/caps.h"
 #include "runtime/oci/create.h"
 #include "runtime/oci/exec_backend.h"
 #include "runtime/oci/words.h"
@@ -45,6 +47,19 @@ static int check_fds(const struct oci_create *o, struct err *err)
 	return 0;
 }
 
+void creation_note(const struct creation *x, const char *level, const char *format, ...)
+{
+	char text[1024];
+	va_list args;
+
+	if (!x->options->note)
+		return;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	x->options->note(level, text);
+}
+
 static int read_bundle(struct creation *x, struct err *err)
 {
 	struct oci_container *c = x->c;
@@ -57,7 +72,9 @@ static int read_bundle(struct creation *x, struct err *err)
 	if (!real)
 		return err_sys(err, errno, "open bundle '%s'", x->options->bundle ? x->options->bundle : ".");
 	c->state.bundle = real;
-	config = path_join(real, CONFIG_FILE);
+	config = x->options->config && *x->options->config == '/'
+			 ? xstrdup(x->options->config)
+			 : path_join(real, x->options->config ? x->options->config : CONFIG_FILE);
 	rc = file_read(AT_FDCWD, config, OCI_SPEC_MAX_BYTES, &x->config, err);
 	if (rc < 0)
 		return rc;
@@ -141,7 +158,7 @@ static int run_hooks(struct creation *x, struct err *err)
 	AUTO(buf_clear) struct buf state = BUF_INIT;
 	int rc;
 
-	oci_hook_state(x->c, OCI_CREATING, &state);
+	oci_hook_state(x->c, OCI_CREATED, &state);
 	rc = oci_hooks_run("prestart", &h->prestart, &state, err);
 	if (!rc)
 		rc = oci_hooks_run("createRuntime", &h->create_runtime, &state, err);
@@ -225,19 +242,31 @@ int creation_open_cgroup(struct creation *x, struct err *err)
 	return 0;
 }
 
+/* One that somebody else made, and may be using. */
+static int look_into_group(struct creation *x, struct err *err)
+{
+	AUTO(pid_vec_clear) pid_vec pids = {0};
+	bool frozen = false;
+
+	/* The first process would stand still on its way in, and we with it. */
+	if (cgroup_is_frozen(x->c->cg, &frozen, NULL) == 0 && frozen)
+		return err_set(err, ERR_CONFLICT, "container's cgroup unexpectedly frozen: '%s'", cgroup_path(x->c->cg));
+	if (cgroup_pids(x->c->cg, &pids, NULL) >= 0 && pids.n)
+		creation_note(x, "warning", "container's cgroup is not empty: %zu process(es) found in '%s'", pids.n,
+			      cgroup_path(x->c->cg));
+	return 0;
+}
+
 int creation_group(struct creation *x, struct err *err)
 {
+	int rc = 0;
+
 	if (!x->c->cg || x->has_cgroup)
 		return 0;
 	x->has_cgroup = true;
 	x->made_cgroup = !cgroup_exists(x->c->cg);
-	if (x->made_cgroup) {
-		int rc = oci_claim_cgroup(x->c, x->lock, err);
-
-		if (rc)
-			return rc;
-	}
-	return cgroup_create(x->c->cg, err);
+	rc = x->made_cgroup ? oci_claim_cgroup(x->c, x->lock, err) : look_into_group(x, err);
+	return rc ? rc : cgroup_create(x->c->cg, err);
 }
 
 int creation_make_cgroup(struct creation *x, struct err *err)
@@ -346,12 +375,31 @@ static int check_process(const struct creation *x, struct err *err)
 	return 0;
 }
 
+/* runtime-spec, config.md#linux-process: a warning, no failure. */
+static void note_capabilities(const struct creation *x)
+{
+	const struct oci_process *p = x->spec->process;
+	AUTO(buf_clear) struct buf names = BUF_INIT;
+	uint64_t missing;
+
+	if (!p || !p->capabilities || !x->options->note)
+		return;
+	missing = (p->capabilities->bounding | p->capabilities->permitted | p->capabilities->effective) & ~caps_bounding();
+	for (int cap = 0; cap < 64; cap++)
+		if (missing & CAP_BIT(cap))
+			buf_fmt(&names, "%s%s", names.len ? ", " : "", cap_name(cap) ? cap_name(cap) : "some that no kernel knows");
+	if (names.len)
+		creation_note(x, "warning", "process.capabilities: cannot be granted here: %s", buf_cstr(&names));
+}
+
 int creation_check(struct creation *x, struct err *err)
 {
 	int rc = check_fds(x->options, err);
 
 	if (!rc)
 		rc = read_bundle(x, err);
+	if (!rc)
+		note_capabilities(x);
 	if (!rc)
 		rc = check_process(x, err);
 	if (!rc)
@@ -435,6 +483,8 @@ int creation_run(const struct oci_create *create, const struct creation_stage *s
 	x.init.join = NS_SET_INIT;
 	x.init.proc_fd = x.init.listen_socket = x.init.agent_socket = -1;
 	for (size_t i = 0; i < count && !rc; i++) {
+		if (stages[i].name)
+			creation_note(&x, "debug", "container '%s': %s", create->id, stages[i].name);
 		rc = stages[i].run(&x, err);
 		if (rc && stages[i].name)
 			err_wrap(err, rc, "%s", stages[i].name);

@@ -41,6 +41,9 @@ struct oci_create {
 	bool no_console;	/* nobody would hold a terminal: ERR_INVALID for process.terminal without console_socket */
 	unsigned int keeps;	/* CGROUP_KEEPS_*: limits that the caller enforces while the container lives, see oci_container_cgroup() */
 	const char *seccomp_cache; /* directory; NULL: below @root */
+	const char *config;	/* its file, an absolute path or one from @bundle; NULL: config.json */
+	/* "warning": it is not quite as asked; "debug": what is done next. NULL: nobody wants to know */
+	void (*note)(const char *level, const char *message);
 };
 
 /* All fields as above say for "nothing special". */

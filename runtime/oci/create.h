@@ -40,6 +40,9 @@ int creation_map_ids(struct creation *x, struct err *err);
 /* Send a message; a child that is gone has left its reason behind, which is read later. */
 int creation_tell(struct creation *x, enum sync_kind kind, struct err *err);
 
+/* Tell the caller of create; see oci_create.note. */
+__attribute__((format(printf, 3, 4))) void creation_note(const struct creation *x, const char *level, const char *format, ...);
+
 struct creation_stage {
 	const char *name;	/* NULL: the messages speak for themselves */
 	int (*run)(struct creation *, struct err *);

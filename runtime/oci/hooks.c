@@ -1,9 +1,11 @@
 /*
  * hooks.c - programs that the bundle wants to run at certain moments
  */
+#include <ctype.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -14,7 +16,8 @@
 
 #define HOOK_OUTPUT_MAX 4096
 
-static void become(const struct oci_hook *h, int in, int out)
+/* environ(7) as usual: without a list of its own it is the runtime's; but not inside, where that is nobody's business. */
+static void become(const struct oci_hook *h, bool inside, int in, int out)
 {
 	struct strv args = {0}, env = {0};
 
@@ -26,7 +29,7 @@ static void become(const struct oci_hook *h, int in, int out)
 		_exit(126);
 	fd_close_from(3, NULL, 0);
 	process_default_signals();
-	execve(h->path, strv_argv(&args), strv_argv(&env));
+	execve(h->path, strv_argv(&args), env.n || inside ? strv_argv(&env) : environ);
 	dprintf(2, "%s", strerror(errno));
 	_exit(127);
 }
@@ -69,11 +72,20 @@ static bool wait_until(pid_t pid, int64_t deadline_ms, int *status)
 	}
 }
 
+/* "bad system call", as the rest of a message. */
+static const char *signal_words(int sig, char words[64])
+{
+	snprintf(words, 64, "%s", strsignal(sig));
+	*words = (char)tolower((unsigned char)*words);
+	return words;
+}
+
 static int run_one(const char *kind, const struct oci_hook *h, const struct buf *state, struct err *err)
 {
 	int64_t deadline = h->timeout.set ? time_mono_ms() + h->timeout.v * 1000 : 0;
 	AUTO(buf_clear) struct buf text = BUF_INIT;
 	int in[2], out[2], status = 0;
+	char words[64];
 	bool ended;
 	pid_t pid;
 
@@ -88,7 +100,7 @@ static int run_one(const char *kind, const struct oci_hook *h, const struct buf 
 	}
 	pid = ns_clone(0);
 	if (pid == 0)
-		become(h, in[0], out[1]);
+		become(h, str_eq(kind, "startContainer"), in[0], out[1]);
 	close(in[0]);
 	close(out[1]);
 	if (pid < 0) {
@@ -113,7 +125,10 @@ static int run_one(const char *kind, const struct oci_hook *h, const struct buf 
 		for (size_t i = 0; i < text.len; i++)
 			if ((unsigned char)text.data[i] < ' ')
 				text.data[i] = ' ';
-		return err_set(err, ERR_INTERNAL, "%s hook '%s': exit status %d: %.200s", kind, h->path,
+		if (WIFSIGNALED(status))
+			return err_set(err, ERR_INTERNAL, "%s hook '%s': error running hook: signal: %s", kind, h->path,
+				       signal_words(WTERMSIG(status), words));
+		return err_set(err, ERR_INTERNAL, "%s hook '%s': error running hook: exit status %d: %.200s", kind, h->path,
 			       proc_exit_code(status), buf_cstr(&text));
 	}
 	return 0;

@@ -27,6 +27,17 @@ static int lacks(const char *what, const char *why, struct err *err)
 	return err_set(err, ERR_UNSUPPORTED, "config.json: %s: not available here: %s", what, why);
 }
 
+static int check_unified(const struct oci_spec *spec, struct err *err)
+{
+	struct fit fit;
+
+	if (!spec->linux_.resources.unified.n)
+		return 0;
+	fit = cgroup_limit_fit(CGROUP_UNIFIED);
+	return fit.score != FIT_NO ? 0
+	     : err_set(err, ERR_UNSUPPORTED, "invalid configuration: linux.resources.unified: not available here: %s", fit.reason);
+}
+
 static int check_labels(const struct oci_process *p, struct err *err)
 {
 	struct fit fit;
@@ -104,6 +115,8 @@ int oci_host_check(const struct oci_spec *spec, struct err *err)
 		rc = check_no_new_privs(spec, err);
 	if (!rc)
 		rc = check_sysctl(&spec->linux_, err);
+	if (!rc)
+		rc = check_unified(spec, err);
 	if (rc || !spec->linux_.seccomp)
 		return rc;
 	fit = seccomp_load_fit();

@@ -190,10 +190,23 @@ static int terminal(struct init *init, struct err *err)
 	return console_setup(init->root_fd, &init->setup, init->listed_ns[NS_MNT], err);
 }
 
+/* Every runtime makes one that the image lacks; later the root may be read-only. What is wrong with it is said by who enters it. */
+static int working_directory(struct init *init, struct err *err)
+{
+	const struct oci_process *p = init->spec->process;
+	auto_fd int fd = -1;
+	bool existed;
+
+	if (p && init->listed_ns[NS_MNT])
+		(void)init_open_place(init->root_fd, p->cwd, true, &fd, &existed, NULL);
+	return 0;
+}
+
 static int hooks(struct init *init, struct err *err)
 {
 	const struct oci_hooks *h = &init->spec->hooks;
 	AUTO(buf_clear) struct buf state = BUF_INIT;
+	char root[MOUNT_FD_PATH_SIZE];
 	int rc = 0;
 
 	if (h->prestart.n || h->create_runtime.n) {
@@ -203,7 +216,10 @@ static int hooks(struct init *init, struct err *err)
 		rc = sync_expect(init->sync, SYNC_HOOKED, err);
 	}
 	if (!rc && h->create_container.n) {
-		oci_hook_state(init->container, OCI_CREATING, &state);
+		oci_hook_state(init->container, OCI_CREATED, &state);
+		/* Where the root is is nothing that a hook could know; runc and crun start it there. */
+		if (chdir(mount_fd_path(init->root_fd, root)) < 0)
+			return err_sys(err, errno, "enter the root file system");
 		rc = oci_hooks_run("createContainer", &h->create_container, &state, err);
 	}
 	return rc;
@@ -291,6 +307,7 @@ static const struct {
 	{"devices", init_devices},
 	{"terminal", terminal},
 	{"hooks", hooks},
+	{"working directory", working_directory},
 	{"protected paths", init_protected_paths},
 	{"read-only mounts", init_readonly},
 	{"no_new_privs", nosuid_mounts},

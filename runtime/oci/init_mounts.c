@@ -44,7 +44,7 @@ int init_rootfs(struct init *init, struct err *err)
 {
 	static const struct mount_options options = {.bind = true, .recursive = true};
 	const char *rootfs = init->container->state.rootfs;
-	unsigned long propagation = 0;
+	unsigned long propagation = 0, first = MS_SLAVE | MS_REC;
 	auto_fd int host = -1;
 	auto_fd int fd = -1;
 	struct mount_place place;
@@ -55,9 +55,14 @@ int init_rootfs(struct init *init, struct err *err)
 		return init->root_fd < 0 ? err_sys(err, errno, "open '%s'", rootfs) : 0;
 	}
 	(void)mount_propagation_parse(init->spec->linux_.rootfs_propagation, &propagation); /* checked */
-	if (mount("none", "/", NULL, propagation ? propagation : MS_SLAVE | MS_REC, NULL) < 0)
+	/* What is unbindable already could be no source of a bind, and the root file system is one. */
+	if (propagation & MS_UNBINDABLE)
+		first = MS_PRIVATE | MS_REC;
+	else if (propagation)
+		first = propagation;
+	if (mount("none", "/", NULL, first, NULL) < 0)
 		return err_sys(err, errno, "set the propagation of '/'");
-	if (propagation & (MS_SHARED | MS_UNBINDABLE)) {
+	if (propagation & MS_SHARED) {
 		rc = make_parent_private(rootfs, err);
 		if (rc)
 			return rc;
@@ -134,7 +139,7 @@ static int refuse_link(int root_fd, const char *path, struct err *err)
 	if (path_parent_in(root_fd, path, false, &parent, &name, NULL))
 		return 0;
 	if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISDIR(st.st_mode))
-		return err_set(err, ERR_INVALID, "'%s' must be an ordinary directory", path);
+		return err_set(err, ERR_INVALID, "'%s' must be mounted on ordinary directory", path);
 	return 0;
 }
 

@@ -36,7 +36,7 @@ int oci_seccomp_notify(struct oci_container *c, const struct seccomp_spec *secco
 		return err_set(err, ERR_INVALID, "config.json: linux.seccomp: a rule notifies, but there is no listenerPath");
 	rc = unix_connect(seccomp->listener_path, &fd, err);
 	if (rc)
-		return rc;
+		return err_wrap(err, rc, "failed to connect with seccomp agent");
 	/* runtime-spec, config-linux.md#containerprocessstate */
 	buf_fmt(&text, "{\"ociVersion\":\"%s\",\"fds\":[\"seccompFd\"],\"pid\":%d,\"metadata\":", OCI_VERSION, pid);
 	json_print_str(&text, seccomp->listener_metadata ? seccomp->listener_metadata : "",

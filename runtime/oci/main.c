@@ -22,7 +22,7 @@
 struct cmd_globals cmd_globals;
 
 static int want_version, want_help;
-static char *rootless;
+static char *rootless, *cgroup_manager;
 
 #define OPT(name, key, type, var, text, arg) {name, key, type, var, 0, text, arg}
 static const struct poptOption global_options[] = {
@@ -31,6 +31,7 @@ static const struct poptOption global_options[] = {
 	OPT("log-format", 0, POPT_ARG_STRING, &cmd_globals.log_format, "text or json", "FORMAT"),
 	OPT("debug", 0, POPT_ARG_NONE, &cmd_globals.debug, "log what is done", NULL),
 	OPT("systemd-cgroup", 0, POPT_ARG_NONE, &cmd_globals.systemd_cgroup, "let systemd manage the control groups", NULL),
+	OPT("cgroup-manager", 0, POPT_ARG_STRING, &cgroup_manager, "cgroupfs, or systemd as --systemd-cgroup; for crun's sake", "NAME"),
 	OPT("rootless", 0, POPT_ARG_STRING, &rootless, "true, false or auto; accepted for runc's sake", "WHEN"),
 	OPT("criu", 0, POPT_ARG_STRING, &cmd_globals.criu, "path of criu, for checkpoint and restore", "PATH"),
 	OPT("version", 'v', POPT_ARG_NONE, &want_version, "print the version", NULL),
@@ -59,6 +60,8 @@ void cmd_log(const char *level, const char *message)
 	char now[TIME_RFC3339_SIZE];
 	auto_fd int fd = -1;
 
+	if (str_eq(level, "debug") && !cmd_globals.debug)
+		return;
 	time_rfc3339(now, time_now_ns());
 	if (cmd_globals.log) {
 		buf_str(&line, str_eq(cmd_globals.log_format, "json") ? "{\"level\":\"" : "time=\"");
@@ -75,8 +78,9 @@ void cmd_log(const char *level, const char *message)
 		if (fd >= 0)
 			(void)!write(fd, line.data, line.len);
 	}
-	if (!str_eq(level, "debug"))
-		dprintf(2, "pouch-oci: %s%s\n", str_eq(level, "warning") ? "warning: " : "", message);
+	/* Standard error may be the container's: with a log only what ends us goes there. */
+	if (!cmd_globals.log || str_eq(level, "error"))
+		dprintf(2, "pouch-oci: %s%s%s\n", str_eq(level, "error") ? "" : level, str_eq(level, "error") ? "" : ": ", message);
 }
 
 /* ---- help ---------------------------------------------------------------------------------------------------------------- */
@@ -143,6 +147,10 @@ static int check_globals(struct err *err)
 		return err_set(err, ERR_INVALID, "unknown log-format \"%s\"", f);
 	if (rootless && !str_eq(rootless, "auto") && str_bool(rootless, &ignored))
 		return err_set(err, ERR_INVALID, "--rootless: '%s' is none of true, false, auto", rootless);
+	if (cgroup_manager && !str_eq(cgroup_manager, "cgroupfs") && !str_eq(cgroup_manager, "systemd"))
+		return err_set(err, ERR_INVALID, "--cgroup-manager: '%s' is neither cgroupfs nor systemd", cgroup_manager);
+	if (str_eq(cgroup_manager, "systemd"))
+		cmd_globals.systemd_cgroup = true;
 	/* sd_booted(3) */
 	if (cmd_globals.systemd_cgroup && lstat("/run/systemd/system", &st) < 0)
 		return err_set(err, ERR_UNSUPPORTED, "--systemd-cgroup: this host does not run systemd");
@@ -229,9 +237,8 @@ int main(int argc, char **argv)
 		rc = run_command(c, count, args, &err);
 	if (rc < 0) {
 		cmd_log("error", err.msg);
-		/* As runc: exec says what a shell would say. */
-		return c && str_eq(c->name, "exec") ? (err.kind == ERR_NOT_FOUND ? 127 : err.kind == ERR_FORBIDDEN ? 126 : 255)
-						    : 1;
+		/* As runc: what exec itself says must not look like a word of the program's. */
+		return c && str_eq(c->name, "exec") ? 255 : 1;
 	}
 	return rc;
 }

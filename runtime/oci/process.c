@@ -495,6 +495,7 @@ int process_exec(const struct process_setup *setup, int (*before_exec)(void *, s
 	bool filter_late = p->no_new_privileges && process_has_no_new_privs();
 	struct strv env = {0}, args = {0};
 	char path[PATH_MAX];
+	bool cwd_later;
 	int rc;
 
 	if (setup->self_limits || !has_prlimit()) {
@@ -507,6 +508,14 @@ int process_exec(const struct process_setup *setup, int (*before_exec)(void *, s
 	if (setup->personality.set && personality((unsigned long)setup->personality.v) < 0)
 		return err_sys(err, errno, "set the personality");
 	rc = lsm_apply_exec(setup->proc_fd, p->apparmor_profile, p->selinux_label, err);
+	/* By root, as runc does, and before a filter that may deny what the check needs; else it is the user's to try. */
+	if (!rc)
+		rc = enter_cwd(p->cwd, err);
+	cwd_later = rc == -EACCES;
+	if (cwd_later) {
+		err_clear(err);
+		rc = 0;
+	}
 	/* Without no_new_privs the filter needs CAP_SYS_ADMIN: before the capabilities go. */
 	if (!rc && !filter_late)
 		rc = process_seccomp(setup, err);
@@ -517,16 +526,17 @@ int process_exec(const struct process_setup *setup, int (*before_exec)(void *, s
 	/* The host's processes are below it, and their roots: neither working directory nor program may be reached by way of it. */
 	if (setup->proc_fd >= 0)
 		close(setup->proc_fd);
-	if (!rc)
+	if (!rc && cwd_later)
 		rc = enter_cwd(p->cwd, err);
 	if (!rc && p->no_new_privileges)
 		rc = set_no_new_privs(setup, err);
 	if (rc)
 		return rc;
 	umask(p->user.umask.set ? (mode_t)p->user.umask.v : 022);
-	rc = before_exec ? before_exec(arg, err) : 0;
-	if (!rc && filter_late)
-		rc = process_seccomp(setup, err);
+	/* The hooks before the program are inside: the filter is for them, too. */
+	rc = filter_late ? process_seccomp(setup, err) : 0;
+	if (!rc && before_exec)
+		rc = before_exec(arg, err);
 	if (!rc)
 		rc = find_program(p, path, err);
 	if (rc)

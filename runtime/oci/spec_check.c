@@ -222,8 +222,9 @@ static int check_mappings(const oci_id_map_vec *maps, const char *name, struct e
 }
 
 /* A sysctl that is not of one of the container's own namespaces would be the host's. */
-static int check_sysctl(const struct oci_linux *l, const struct ns_seen *seen, struct err *err)
+static int check_sysctl(const struct oci_spec *spec, const struct ns_seen *seen, struct err *err)
 {
+	const struct oci_linux *l = &spec->linux_;
 	static const char *const ipc[] = {
 		"kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall",
 		"kernel.shmmax", "kernel.shmmni", "kernel.shm_rmid_forced",
@@ -243,9 +244,13 @@ static int check_sysctl(const struct oci_linux *l, const struct ns_seen *seen, s
 			need = NS_NET;
 		else if (str_starts(key, "fs.mqueue."))
 			need = NS_IPC;
-		else if (str_eq(key, "kernel.domainname") || str_eq(key, "kernel.hostname"))
+		else if (str_eq(key, "kernel.domainname"))
 			need = NS_UTS;
-		else if (str_starts(key, "user."))
+		if (str_eq(key, "kernel.hostname"))
+			return err_set(err, ERR_INVALID, "config.json: linux.sysctl: 'kernel.hostname' is what hostname is for");
+		if (str_eq(key, "kernel.domainname") && spec->domainname && !str_eq(spec->domainname, l->sysctl.v[i].val))
+			return err_set(err, ERR_INVALID, "config.json: linux.sysctl: 'kernel.domainname' contradicts domainname");
+		if (str_starts(key, "user."))
 			need = NS_USER;
 		for (size_t j = 0; j < ARRAY_SIZE(ipc); j++)
 			if (str_eq(key, ipc[j]))
@@ -300,7 +305,7 @@ static int check_linux(const struct oci_spec *spec, struct err *err)
 	if (!rc)
 		rc = check_devices(l, err);
 	if (!rc)
-		rc = check_sysctl(l, &seen, err);
+		rc = check_sysctl(spec, &seen, err);
 	return rc;
 }
 

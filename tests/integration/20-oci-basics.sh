@@ -126,6 +126,60 @@ the_log_is_json() {
 	has 'level=error msg="container' "$(cat "$T/log2")"
 }
 
+what_is_done_is_logged() {
+	config
+	oci --log "$T/debug" --log-format json --debug run -b "$bundle" "$id"
+	has '"level":"debug"' "$(cat "$T/debug")"
+	says 'debug: container' oci --debug run -b "$bundle" "$id"
+	is '' "$(oci run -b "$bundle" "$id" 2>&1)"
+}
+
+options_of_crun_are_taken() {
+	args='"echo", "other"' config
+	mkdir -p "$bundle/sub"
+	mv "$bundle/config.json" "$bundle/sub/other.json"
+	is other "$(oci --cgroup-manager cgroupfs run --config sub/other.json -b "$bundle" "$id")"
+	is other "$(oci run --config "$bundle/sub/other.json" -b "$bundle" "$id")"
+	fails 'config.json' oci run -b "$bundle" "$id"
+	fails '--systemd-cgroup' oci --cgroup-manager systemd list
+	fails 'neither cgroupfs nor systemd' oci --cgroup-manager nope list
+}
+
+groups_in_use_are_a_warning() {
+	start_sleeper
+	cp "$bundle/config.json" "$T/same.json"
+	mkdir -p "$T/second"
+	[ -e "$T/second/rootfs" ] || ln -s "$bundle/rootfs" "$T/second/rootfs"
+	sed 's/"sleep", "1000"/"true"/' "$T/same.json" >"$T/second/config.json"
+	says "container's cgroup is not empty" oci run -b "$T/second" "$id-2" || { remove "$id"; return 1; }
+	remove "$id"
+}
+
+frozen_groups_are_refused() {
+	freezer=$(cgroup_mount freezer)
+	[ -n "$freezer" ] || skip 'no freezer of version 1 is mounted'
+	config
+	mkdir -p "$freezer/$cgroup_parent/$id"
+	echo FROZEN >"$freezer/$cgroup_parent/$id/freezer.state"
+	got=0
+	fails "container's cgroup unexpectedly frozen" oci run -b "$bundle" "$id" || got=1
+	echo THAWED >"$freezer/$cgroup_parent/$id/freezer.state"
+	rmdir "$freezer/$cgroup_parent/$id" || got=1
+	nothing_of "$id" || got=1
+	return $got
+}
+
+signal_0_only_asks() {
+	start_sleeper
+	oci kill "$id" 0
+	status_is "$id" running
+	oci kill "$id" KILL
+	eventually 5 status_is "$id" stopped
+	fails 'container not running' oci kill "$id" 0
+	oci kill -a "$id" 0
+	oci delete "$id"
+}
+
 list_and_state_print_as_runc() {
 	is null "$(oci list -f json)"
 	start_sleeper
@@ -143,6 +197,9 @@ list_and_state_print_as_runc() {
 spec_runs() {
 	mkdir -p "$T/spec"
 	oci spec -b "$T/spec"
+	# As runc's: with version 1 without a namespace of control groups, so that who adds one gets no second.
+	[ -z "$(cgroup_mount memory)" ] || hasnt '"type": "cgroup"
+' "$(sed -n '/"namespaces"/,/]/p' "$T/spec/config.json")"
 	fails 'exists' oci spec -b "$T/spec"
 	ln -s "$bundle/rootfs" "$T/spec/rootfs"
 	sed -i 's/"terminal": true/"terminal": false/; s/"sh"/"true"/' "$T/spec/config.json"
@@ -304,6 +361,11 @@ it 'names a missing program' missing_programs_are_named
 it 'leaves nothing of a failed create' a_failed_create_leaves_nothing
 it 'refuses bad input' bad_input_is_refused
 it 'logs as text and as JSON' the_log_is_json
+it 'logs what is done with --debug' what_is_done_is_logged
+it 'takes options of crun' options_of_crun_are_taken
+it 'warns of a control group that is in use' groups_in_use_are_a_warning
+it 'refuses a frozen control group' frozen_groups_are_refused
+it 'takes signal 0' signal_0_only_asks
 it 'prints list and state as runc does' list_and_state_print_as_runc
 it 'runs the bundle of spec' spec_runs
 it 'prints its features' features_tell

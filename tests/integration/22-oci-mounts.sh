@@ -89,7 +89,7 @@ proc_must_be_a_directory() {
 	ln -s elsewhere "$bundle/rootfs/proc"
 	config
 	got=0
-	fails 'must be an ordinary directory' oci run -b "$bundle" "$id" || got=1
+	fails 'must be mounted on ordinary directory' oci run -b "$bundle" "$id" || got=1
 	rm "$bundle/rootfs/proc"
 	mkdir "$bundle/rootfs/proc"
 	return $got
@@ -192,6 +192,9 @@ propagation_is_as_asked() {
 	linux='"rootfsPropagation":"rshared"'
 	mounts="{\"destination\":\"/s\",\"type\":\"bind\",\"source\":\"$T/shared\",\"options\":[\"rbind\",\"rshared\"]}"
 	has shared: "$(options_of /s)" || got=1
+	unset mounts
+	linux='"rootfsPropagation":"unbindable"'
+	is unbindable "$(run_sh "awk '\$5 == \"/\" { print \$7 }' /proc/self/mountinfo")" || got=1
 	umount "$T/shared"
 	return $got
 }

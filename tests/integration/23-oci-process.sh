@@ -46,6 +46,16 @@ capabilities_are_as_listed() {
 	has 'CapBnd:	0000000000000000' "$(known_caps "$(run_sh 'grep CapBnd /proc/self/status')")"
 }
 
+missing_capabilities_are_a_warning() {
+	caps='"CAP_KILL","CAP_NOPE"' config
+	says 'warning: process.capabilities: cannot be granted here: some that no kernel knows' oci run -b "$bundle" "$id"
+	needs setpriv
+	caps='"CAP_KILL","CAP_SYS_TIME"' args='"grep", "^Cap[PEB]", "/proc/self/status"' config
+	out=$(setpriv --bounding-set -sys_time "$POUCH_BUILD/pouch-oci" --root "$oci_root" run -b "$bundle" "$id" 2>&1)
+	has 'cannot be granted here: CAP_SYS_TIME' "$out"
+	is 3 "$(echo "$out" | grep -c '0000000000000020$')"
+}
+
 no_new_privileges_is_set() {
 	if ! grep -q NoNewPrivs /proc/self/status; then
 		# CentOS 6 has it and does not show it; without it, it is refused.
@@ -78,6 +88,11 @@ oom_score_is_set() {
 working_directory_is_entered() {
 	is /tmp "$(cwd=/tmp run_sh pwd)"
 	is /made/for/it "$(cwd=/made/for/it run_sh pwd)"
+	is /not/yet "$(readonly=true cwd=/not/yet run_sh pwd)"
+	# What root may enter is entered, whoever the program runs as; runc holds it so.
+	mkdir -p "$bundle/rootfs/private"
+	chmod 700 "$bundle/rootfs/private"
+	is 1000 "$(user='{"uid":1000,"gid":1000}' cwd=/private run_sh 'id -u')"
 	cwd=relative config
 	fails 'not an absolute path' oci run -b "$bundle" "$id"
 	cwd=/etc/passwd config
@@ -135,12 +150,20 @@ seccomp_filters() {
 		return
 	fi
 	fails 'No space left' run_sh 'mkdir /tmp/x'
+	# Hooks inside are under the filter too.
+	hook_script
+	process='"noNewPrivileges":true' hooks='"startContainer":[{"path":"/bin/mkdir","args":["mkdir","/tmp/x"]}]' args='"true"' config
+	fails 'No space left' oci run -b "$bundle" "$id"
 	process='"noNewPrivileges":true' fails 'No space left' run_sh 'mkdir /tmp/x'
 	is '2' "$(run_sh 'sed -n "s/^Seccomp:\t//p" /proc/self/status')"
 	args='"sleep","1000"' config
 	oci run -d -b "$bundle" "$id" </dev/null >/dev/null 2>&1
 	fails 'No space left' oci exec "$id" mkdir /tmp/x
 	remove "$id"
+	# The runtime's own check of the working directory does not need what the program may not do.
+	linux='"seccomp":{"defaultAction":"SCMP_ACT_ALLOW","architectures":["SCMP_ARCH_X86_64"],
+		"syscalls":[{"names":["getcwd"],"action":"SCMP_ACT_ERRNO"}]}' args='"true"' config
+	oci run -b "$bundle" "$id"
 	linux='"seccomp":{"defaultAction":"SCMP_ACT_NOPE"}' config
 	fails 'SCMP_ACT_NOPE' oci run -b "$bundle" "$id"
 }
@@ -181,11 +204,35 @@ hooks_run_in_order() {
 		\"startContainer\":[{\"path\":\"/hook\",\"args\":[\"/hook\",\"x\"]}],\"poststart\":[$(hook poststart)],\"poststop\":[$(hook poststop)]"
 	config
 	oci run -b "$bundle" "$id"
-	is 'prestart creating outside
-createRuntime creating outside
-createContainer creating inside
+	# runtime-spec, runtime.md#lifecycle: the environment is made, so it is no longer being created.
+	is 'prestart created outside
+createRuntime created outside
+createContainer created inside
 poststart running outside
 poststop stopped outside' "$(cat "$T/hook.log")"
+}
+
+hooks_have_a_place_and_an_environment() {
+	printf '#!/bin/sh\necho "$1 $(pwd) $FROM_RUNTIME" >>"%s"\n' "$T/hook.log" >"$T/hook"
+	chmod 755 "$T/hook"
+	: >"$T/hook.log"
+	hooks="\"createRuntime\":[{\"path\":\"$T/hook\",\"args\":[\"hook\",\"a\"]},$(hook b)],\"createContainer\":[$(hook c)]" config
+	(cd / && FROM_RUNTIME=yes oci run -b "$bundle" "$id")
+	is "a / yes
+b / 
+c $bundle/rootfs " "$(cat "$T/hook.log")"
+	printf '#!/bin/sh\necho "$FROM_RUNTIME" >/tmp/hook.env\n' >"$bundle/rootfs/bin/hook"
+	chmod 755 "$bundle/rootfs/bin/hook"
+	hooks='"startContainer":[{"path":"/bin/hook"}]' config
+	FROM_RUNTIME=yes oci run -b "$bundle" "$id"
+	is '' "$(cat "$bundle/rootfs/tmp/hook.env")"
+}
+
+hooks_that_die_are_named() {
+	printf '#!/bin/sh\nkill -SEGV $$\n' >"$T/hook"
+	chmod 755 "$T/hook"
+	hooks="\"prestart\":[$(hook x)]" config
+	fails 'error running hook: signal: segmentation fault' oci create -b "$bundle" "$id"
 }
 
 failing_hooks_undo() {
@@ -193,7 +240,7 @@ failing_hooks_undo() {
 	chmod 755 "$T/hook"
 	for kind in prestart createRuntime createContainer; do
 		hooks="\"$kind\":[$(hook x)]" config
-		fails "$kind hook '$T/hook': exit status 3: because" oci create -b "$bundle" "$id"
+		fails "$kind hook '$T/hook': error running hook: exit status 3: because" oci create -b "$bundle" "$id"
 		nothing_of "$id"
 	done
 	# These only warn.
@@ -220,6 +267,7 @@ it 'sets user and groups' user_and_groups_are_set
 it 'takes HOME from passwd' home_comes_from_passwd
 it 'does not hang on a pipe called passwd' a_pipe_as_passwd_does_not_hang
 it 'sets the capabilities' capabilities_are_as_listed
+it 'only warns of capabilities that it cannot grant' missing_capabilities_are_a_warning
 it 'sets no_new_privs' no_new_privileges_is_set
 it 'sets resource limits' limits_are_set
 it 'sets the score for memory shortage' oom_score_is_set
@@ -234,5 +282,7 @@ it 'filters system calls' seccomp_filters
 it 'starts a session' a_session_of_its_own
 it 'blocks no signal' signals_start_unblocked
 it 'runs hooks in order' hooks_run_in_order
+it 'gives hooks a place and an environment' hooks_have_a_place_and_an_environment
+it 'says which signal ended a hook' hooks_that_die_are_named
 it 'undoes a create whose hook fails' failing_hooks_undo
 it 'ends hooks that take too long' hooks_have_a_timeout

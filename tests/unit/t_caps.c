@@ -97,7 +97,7 @@ static void sets_are_read_and_printed_as_oci_wants(void **state)
 	struct err err = ERR_INIT;
 
 	assert_int_equal(json_parse(&caps_table, in, strlen(in), 0, "capabilities", &caps, &err), 0);
-	assert_int_equal(caps.bounding, CAP_BIT(CAP_KILL) | CAP_BIT(CAP_CHOWN));
+	assert_int_equal(caps.bounding & ~CAP_UNKNOWN, CAP_BIT(CAP_KILL) | CAP_BIT(CAP_CHOWN));
 	json_print(&caps_table, &caps, 0, &out);
 	assert_string_equal(buf_cstr(&out), "{\"bounding\":[\"CAP_CHOWN\",\"CAP_KILL\"]}");
 	assert_true(json_parse(&caps_table, "{\"bounding\":[1]}", 16, 0, "capabilities", &caps, &err) < 0);
@@ -118,6 +118,42 @@ static int child(void)
 	if (now.effective != caps.effective || now.permitted != caps.permitted)
 		return 11;
 	return now.bounding == (caps.bounding & caps_all()) && now.inheritable == caps.inheritable ? 0 : 12;
+}
+
+/* Two capabilities are asked for, one is there. */
+static int child_with_less(void)
+{
+	struct caps caps = {.bounding = CAP_BIT(CAP_KILL) | CAP_BIT(CAP_CHOWN) | CAP_UNKNOWN};
+	struct caps less, now;
+	struct err err = ERR_INIT;
+
+	caps.permitted = caps.effective = caps.inheritable = caps.bounding;
+	less = caps;
+	less.permitted = less.effective = CAP_BIT(CAP_KILL) | CAP_BIT(CAP_SETPCAP);
+	less.inheritable = 0;
+	if (caps_apply(&less, &err) < 0 || caps_drop_bounding(caps.bounding, &err) < 0 || caps_apply(&caps, &err) < 0 ||
+	    caps_get(&now, &err) < 0)
+		return 10;
+	return now.permitted == CAP_BIT(CAP_KILL) && now.effective == now.permitted && now.inheritable == now.permitted ? 0 : 11;
+}
+
+static void what_a_process_does_not_have_is_left_out(void **state)
+{
+	struct caps now;
+	struct err err = ERR_INIT;
+	int status;
+	pid_t pid;
+
+	if (caps_get(&now, &err) < 0 || !(now.effective & CAP_BIT(CAP_SETPCAP))) {
+		print_message("needs CAP_SETPCAP\n");
+		skip();
+	}
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid)
+		_exit(child_with_less());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
 }
 
 static void a_process_gives_up_what_it_shall_not_have(void **state)
@@ -179,6 +215,7 @@ int main(void)
 		cmocka_unit_test(the_default_has_nothing_that_only_a_filter_keeps_harmless),
 		cmocka_unit_test(sets_are_read_and_printed_as_oci_wants),
 		cmocka_unit_test(a_process_gives_up_what_it_shall_not_have),
+		cmocka_unit_test(what_a_process_does_not_have_is_left_out),
 		cmocka_unit_test(only_the_lowest_score_means_never),
 		cmocka_unit_test(labels_without_their_lsm_are_refused),
 	};

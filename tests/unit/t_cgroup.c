@@ -294,6 +294,12 @@ static void device_rules_fold_as_the_kernel_folds_them(void **state)
 	res.devices.v[1].access[0] = 'x';
 	assert_int_equal(cgroup_devices_fold(&res, &folded, &err), -EINVAL);
 	assert_string_equal(err.msg, "invalid device access 'x': want letters of rwm");
+
+	/* Denied, it is all of them. */
+	res.devices.v[1].access[0] = 'a';
+	assert_int_equal(cgroup_devices_fold(&res, &folded, &err), -EINVAL);
+	res.devices.v[1].allow = false;
+	assert_int_equal(cgroup_devices_fold(&res, &folded, &err), 0);
 }
 
 /* Can a process of the group open @path? */

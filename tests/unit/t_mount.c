@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "compat/base/fd.h"
 #include "compat/base/hide.h"
 #include "compat/base/path.h"
 #include "compat/base/str.h"
@@ -38,6 +39,52 @@ static void words_become_flags_and_the_rest_data(void **state)
 	assert_int_equal(o.flags, MS_NOSUID | MS_STRICTATIME | MS_RDONLY);
 	assert_string_equal(o.data, "mode=755,size=65536k");
 	assert_false(o.bind);
+}
+
+/* What is done in a group of version 1 that may touch no device: the child says, and is in no group of ours before. */
+static int where_devices_are_denied(const char *group, int (*what)(void))
+{
+	char path[4096 + 32], pid[16];
+	int status = -1;
+	pid_t child;
+
+	(void)str_fmt(path, sizeof(path), "%s/devices.deny", group);
+	assert_int_equal(file_put(AT_FDCWD, path, "a", NULL), 0);
+	(void)str_fmt(path, sizeof(path), "%s/tasks", group);
+	child = fork();
+	if (child == 0) {
+		(void)str_fmt(pid, sizeof(pid), "%d", (int)getpid());
+		_exit(file_put(AT_FDCWD, path, pid, NULL) ? 99 : what());
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	return WEXITSTATUS(status);
+}
+
+static int own_devpts(void)
+{
+	return mount_has_own_devpts();
+}
+
+/* A container's first process asks while its parent writes the group's rules: "deny all" is the first of them. */
+static void device_rules_do_not_hide_devpts(void **state)
+{
+	AUTO(mountinfo_clear) struct mountinfo info = {0};
+	bool before = mount_has_own_devpts();
+	char group[4096] = "";
+	int got;
+
+	assert_int_equal(mountinfo_read(NULL, &info, NULL), 0);
+	VEC_EACH(e, &info.entries)
+		if (str_eq(e->fstype, "cgroup") && mount_option_has(e->super_options, "devices"))
+			(void)str_fmt(group, sizeof(group), "%s/pouch-t-mount-%d", e->target, (int)getpid());
+	if (!*group || mkdir(group, 0755) < 0) {
+		print_message("no devices hierarchy of version 1 to make a group in\n");
+		skip();
+	}
+	got = where_devices_are_denied(group, own_devpts);
+	for (int i = 0; i < 100 && rmdir(group) < 0; i++)
+		usleep(10000);
+	assert_int_equal(got, before);
 }
 
 static void the_last_of_two_opposite_words_wins(void **state)
@@ -386,6 +433,7 @@ int main(void)
 		cmocka_unit_test(what_exists_once_is_read_only_for_one_mount),
 		cmocka_unit_test(the_root_is_switched_and_cannot_be_left),
 		cmocka_unit_test(moving_the_root_does_the_same),
+		cmocka_unit_test(device_rules_do_not_hide_devpts),
 		cmocka_unit_test(namespaces_are_known_by_both_names),
 		cmocka_unit_test(ones_own_namespaces_need_no_joining),
 	};

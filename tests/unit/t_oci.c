@@ -81,6 +81,9 @@ static void what_makes_no_sense_is_refused_by_name(void **state)
 		{"{\"ociVersion\":\"1.0.0\"," R "," NS("") ",\"devices\":[{\"type\":\"x\",\"path\":\"/d\"}]}}", "linux.devices[0]"},
 		{"{\"ociVersion\":\"1.0.0\"," R "," NS("") ",\"sysctl\":{\"kernel.panic\":\"1\"}}}", "would change the host"},
 		{"{\"ociVersion\":\"1.0.0\"," R "," NS("") ",\"sysctl\":{\"net//x\":\"1\"}}}", "sysctl"},
+		{"{\"ociVersion\":\"1.0.0\"," R "," NS(",{\"type\":\"uts\"}") ",\"sysctl\":{\"kernel.hostname\":\"x\"}}}", "what hostname is for"},
+		{"{\"ociVersion\":\"1.0.0\",\"domainname\":\"a\"," R "," NS(",{\"type\":\"uts\"}")
+		 ",\"sysctl\":{\"kernel.domainname\":\"b\"}}}", "contradicts domainname"},
 		{"{\"ociVersion\":\"1.0.0\"," R "," NS("") ",\"rootfsPropagation\":\"x\"}}", "rootfsPropagation"},
 		{"{\"ociVersion\":\"1.0.0\"," R "," NS("") ",\"personality\":{\"domain\":\"x\"}}}", "personality"},
 		{"{\"ociVersion\":\"1.0.0\"," R "," NS("") ",\"intelRdt\":{}}}", "intelRdt"},
