@@ -227,7 +227,7 @@ proc_that_is_a_link_is_refused() {
 		ln -s "$to" "$bundle/rootfs/proc"
 		args='"true"' config
 		got=0
-		fails 'must be an ordinary directory' oci run -b "$bundle" "$id" || got=1
+		fails 'must be mounted on ordinary directory' oci run -b "$bundle" "$id" || got=1
 		rm "$bundle/rootfs/proc"
 		[ $got = 0 ] || break
 	done
