@@ -21,6 +21,7 @@
 
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "compat/base/archive.h"
 #include "compat/base/charset.h"
 #include "compat/base/fd.h"
 #include "compat/base/pack.h"
@@ -30,8 +31,6 @@
 #include "runtime/api/archive.h"
 
 enum { COPY_CHUNK = 256 << 10, LINKS_MAX = 10 };
-
-DEFINE_AUTO(archive_read_free, struct archive *)
 
 struct cp_command {
 	bool archive, follow;

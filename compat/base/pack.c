@@ -18,6 +18,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "compat/base/archive.h"
 #include "compat/base/auto.h"
 #include "compat/base/buf.h"
 #include "compat/base/charset.h"
@@ -441,13 +442,8 @@ static int run(struct packer *p, int dirfd, const char *entry, struct err *err)
 	}
 	if (rc >= 0)
 		return check(p, archive_write_close(p->archive), err);
-	/*
-	 * Nothing more is written: the archive must not look whole. It is closed all the same, as libarchive frees its buffer only then; a
-	 * failed one does not fill up what is missing of an entry.
-	 */
 	p->is_over = true;
-	archive_write_fail(p->archive);
-	(void)archive_write_close(p->archive);
+	archive_write_abandon(p->archive);
 	return rc;
 }
 

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "compat/base/archive.h"
 #include "compat/base/charset.h"
 #include "compat/base/fd.h"
 #include "compat/base/pack.h"
@@ -25,8 +26,6 @@
 
 #define ENTRIES_MAX (10u << 20)
 #define READ_BLOCK  (256 * 1024)
-
-DEFINE_AUTO(archive_read_free, struct archive *)
 
 /* ---- places ---------------------------------------------------------------------------------------------------------------------- */
 

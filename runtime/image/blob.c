@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "compat/base/archive.h"
 #include "compat/base/fd.h"
 #include "compat/base/str.h"
 
@@ -27,11 +28,8 @@ struct blob_writer {
 	uint64_t size;
 	struct digester *digest;	/* or NULL */
 	struct archive *packer;		/* or NULL */
-	bool is_over;			/* nothing more is to be packed */
-	int write_rc;			/* of the packer's file */
+	int write_rc;			/* of the packer's file; after a failure nothing more goes there */
 };
-
-DEFINE_AUTO(archive_read_free, struct archive *)
 
 static struct blob_writer *writer_new(int dirfd, char *path)
 {
@@ -85,15 +83,25 @@ static la_ssize_t write_packed(struct archive *a, void *arg, const void *data, s
 {
 	struct blob_writer *w = arg;
 
-	w->write_rc = w->is_over ? -ECANCELED : fd_write_all(w->fd, data, len);
+	if (w->write_rc == 0)
+		w->write_rc = fd_write_all(w->fd, data, len);
 	if (w->write_rc == 0)
 		return (la_ssize_t)len;
 	archive_set_error(a, -w->write_rc, "the file cannot be written");
 	return -1;
 }
 
-/* NULL: this libarchive cannot. */
-static struct archive *packer_new(struct blob_writer *w)
+static void packer_drop(struct blob_writer *w)
+{
+	if (!w->packer)
+		return;
+	w->write_rc = -ECANCELED;
+	archive_write_abandon(w->packer);
+	archive_write_free(take(w->packer));
+}
+
+/* Where this libarchive cannot, there is no packer. */
+static void packer_start(struct blob_writer *w)
 {
 	struct archive *a = archive_write_new();
 	struct archive_entry *entry = archive_entry_new();
@@ -101,6 +109,7 @@ static struct archive *packer_new(struct blob_writer *w)
 
 	if (!a || !entry)
 		abort();
+	w->packer = a;
 	archive_entry_set_filetype(entry, AE_IFREG);
 	ok = archive_write_set_format_raw(a) == ARCHIVE_OK && archive_write_add_filter_zstd(a) == ARCHIVE_OK &&
 	     archive_write_set_filter_option(a, "zstd", "compression-level", LEVEL) == ARCHIVE_OK &&
@@ -109,14 +118,8 @@ static struct archive *packer_new(struct blob_writer *w)
 	     archive_write_open(a, w, NULL, write_packed, NULL) == ARCHIVE_OK &&
 	     archive_write_header(a, entry) == ARCHIVE_OK;
 	archive_entry_free(entry);
-	if (ok)
-		return a;
-	w->is_over = true;
-	archive_write_fail(a);
-	(void)archive_write_close(a);
-	archive_write_free(a);
-	w->is_over = false;
-	return NULL;
+	if (!ok)
+		packer_drop(w);
 }
 
 static int pack_failed(struct blob_writer *w, struct err *err)
@@ -129,16 +132,6 @@ static int pack_failed(struct blob_writer *w, struct err *err)
 static int pack(struct blob_writer *w, const void *data, size_t len, struct err *err)
 {
 	return archive_write_data(w->packer, data, len) == (la_ssize_t)len ? 0 : pack_failed(w, err);
-}
-
-static void packer_drop(struct blob_writer *w)
-{
-	if (!w->packer)
-		return;
-	w->is_over = true;
-	archive_write_fail(w->packer);
-	(void)archive_write_close(w->packer);	/* libarchive frees its buffer only here */
-	archive_write_free(take(w->packer));
 }
 
 static int pack_end(struct blob_writer *w, struct err *err)
@@ -164,7 +157,7 @@ int blob_begin(int dirfd, uint64_t number, bool pack, bool digest, struct blob_w
 	if (digest)
 		w->digest = digester_new();
 	if (pack)
-		w->packer = packer_new(w);
+		packer_start(w);
 	*ret = w;
 	return 0;
 }

@@ -8,6 +8,7 @@
 #include <isa-l/igzip_lib.h>
 #include <string.h>
 
+#include "compat/base/archive.h"
 #include "compat/base/str.h"
 
 #define OUT_BLOCK	 (256 * 1024)	/* not more than the ring's blocks */
@@ -178,8 +179,6 @@ static la_ssize_t source_read(struct archive *a, void *arg, const void **ret)
 	s->f->in_bytes += (size_t)n;
 	return n;
 }
-
-DEFINE_AUTO(archive_read_free, struct archive *)
 
 static int run_other(struct inflate *f, const void *data, ssize_t n, struct err *err)
 {

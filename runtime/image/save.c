@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "compat/base/archive.h"
 #include "compat/base/fd.h"
 #include "compat/base/str.h"
 #include "runtime/image/inflate.h"
@@ -432,11 +433,9 @@ int image_save(struct image_store *store, const struct strv *names, int fd, cons
 			rc = write_failed(&s, err);
 		else
 			rc = write_all(&s, err);
-		/* Nothing more shall be written to what is broken; libarchive frees its buffer only when it is closed. */
 		if (rc < 0) {
 			s.is_over = true;
-			archive_write_fail(s.archive);
-			(void)archive_write_close(s.archive);
+			archive_write_abandon(s.archive);
 		}
 	}
 	save_clear(&s);

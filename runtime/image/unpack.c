@@ -8,12 +8,11 @@
 #include <errno.h>
 #include <string.h>
 
+#include "compat/base/archive.h"
 #include "compat/base/charset.h"
 #include "compat/base/path.h"
 #include "compat/base/str.h"
 #include "runtime/image/place.h"
-
-DEFINE_AUTO(archive_read_free, struct archive *)
 
 struct source {
 	struct ring *in;

@@ -18,13 +18,13 @@
 #include <unistd.h>
 
 #include <linux/capability.h>
+#include <linux/magic.h>
 #include <linux/netlink.h>
 
 #include "compat/base/fd.h"
 #include "compat/base/str.h"
 #include "compat/kernel/caps.h"
 
-#define PROC_SUPER_MAGIC 0x9fa0
 #define NAME		 "pouch-exec-agent"
 #define FILES_WANTED	 8192
 #define NO_FILES_MS	 50

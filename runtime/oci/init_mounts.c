@@ -13,6 +13,8 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
+#include <linux/magic.h>
+
 #include "compat/base/fd.h"
 #include "compat/base/path.h"
 #include "compat/base/str.h"
@@ -158,10 +160,9 @@ static char *path_in_root(int root_fd, int fd)
 
 static bool is_procfs(const char *path)
 {
-	enum { PROC_SUPER_MAGIC_ = 0x9fa0 };
 	struct statfs fs;
 
-	return statfs(path, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC_;
+	return statfs(path, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
 }
 
 /*

@@ -137,43 +137,42 @@ static int child_with_less(void)
 	return now.permitted == CAP_BIT(CAP_KILL) && now.effective == now.permitted && now.inheritable == now.permitted ? 0 : 11;
 }
 
+/* In a process of its own: what it gives up is gone. */
+static void assert_child_says_yes(int (*check)(void))
+{
+	pid_t pid = fork();
+	int status;
+
+	assert_true(pid >= 0);
+	if (!pid)
+		_exit(check());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 static void what_a_process_does_not_have_is_left_out(void **state)
 {
 	struct caps now;
 	struct err err = ERR_INIT;
-	int status;
-	pid_t pid;
 
 	if (caps_get(&now, &err) < 0 || !(now.effective & CAP_BIT(CAP_SETPCAP))) {
 		print_message("needs CAP_SETPCAP\n");
 		skip();
 	}
-	pid = fork();
-	assert_true(pid >= 0);
-	if (!pid)
-		_exit(child_with_less());
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(status, 0);
+	assert_child_says_yes(child_with_less);
 }
 
 static void a_process_gives_up_what_it_shall_not_have(void **state)
 {
 	struct caps now;
 	struct err err = ERR_INIT;
-	int status;
-	pid_t pid;
 
 	if (caps_get(&now, &err) < 0 || !(now.effective & CAP_BIT(CAP_SETPCAP)) ||
 	    !(now.effective & CAP_BIT(CAP_SETUID))) {
 		print_message("needs CAP_SETPCAP and CAP_SETUID\n");
 		skip();
 	}
-	pid = fork();
-	assert_true(pid >= 0);
-	if (!pid)
-		_exit(child());
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(status, 0);
+	assert_child_says_yes(child);
 }
 
 static void only_the_lowest_score_means_never(void **state)
