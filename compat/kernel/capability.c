@@ -475,7 +475,10 @@ int capability_choose(enum capability c, struct err *err)
 
 void capability_forget(void)
 {
-	memset(states, 0, sizeof(states));
+	/* What was never written stays without a page. */
+	for (enum capability c = 0; c < CAPABILITY_COUNT; c++)
+		if (states[c].known)
+			memset(&states[c], 0, sizeof(states[c]));
 }
 
 const struct fit *compat_choice(enum capability c)

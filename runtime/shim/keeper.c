@@ -55,6 +55,7 @@ static void idle(struct loop_timer *timer)
 	if (k->log)
 		log_writer_trim(k->log);
 	memory_trim();
+	k->loop.at_rest = true;
 }
 
 static void not_idle(struct keeper *k)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "compat/base/time.h"
+#include "runtime/shim/memory.h"
 
 int loop_open(struct loop *loop, struct err *err)
 {
@@ -99,7 +100,9 @@ void loop_run(struct loop *loop)
 		timer->fire(timer);
 		left = 0;
 	}
-	n = wait_event(loop->epoll, &ev, (int)left);
+	n = loop->at_rest && left < 0 ? memory_wait(loop->epoll, &ev) : wait_event(loop->epoll, &ev, (int)left);
+	if (left < 0)
+		loop->at_rest = false;
 	if (n == 1) {
 		struct loop_source *source = ev.data.ptr;
 

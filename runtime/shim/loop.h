@@ -26,6 +26,7 @@ struct loop_timer {
 struct loop {
 	int epoll;
 	VEC(struct loop_timer *) timers;
+	bool at_rest;		/* the next wait may take long: memory_wait(); set by the owner, cleared by that wait */
 };
 
 int loop_open(struct loop *loop, struct err *err);
