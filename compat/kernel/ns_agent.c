@@ -37,7 +37,17 @@ int ns_agent_connect(const char *path, int *ret_fd, struct err *err)
 	return rc;
 }
 
-int ns_agent_send(int conn, const struct ns_agent_request *head, const int *fds, struct err *err)
+/* It may have refused, answered and closed before it heard all: then that is what went wrong. */
+static int unheard(int conn, struct err *err)
+{
+	struct ns_agent_answer answer;
+
+	if (ns_agent_receive(conn, 0, &answer, NULL, NULL) == 0 && answer.code)
+		return err_sys(err, answer.code, "the container's agent cannot start a process");
+	return err_set(err, ERR_UNAVAILABLE, "the container's agent is gone");
+}
+
+int ns_agent_send(int conn, const struct ns_agent_request *head, const int *fds, const void *body, struct err *err)
 {
 	size_t n = head->fd_count < FDS_AT_ONCE ? head->fd_count : FDS_AT_ONCE;
 	int rc;
@@ -49,8 +59,10 @@ int ns_agent_send(int conn, const struct ns_agent_request *head, const int *fds,
 		n = head->fd_count - at < FDS_AT_ONCE ? head->fd_count - at : FDS_AT_ONCE;
 		rc = fd_send(conn, "", 1, fds + at, n);
 	}
+	if (!rc && head->len)
+		rc = fd_send(conn, body, head->len, NULL, 0);
 	if (rc == -EPIPE || rc == -ECONNRESET)
-		return err_set(err, ERR_UNAVAILABLE, "the container's agent is gone");
+		return unheard(conn, err);
 	return rc ? err_sys(err, -rc, "ask the container's agent") : 0;
 }
 
@@ -175,7 +187,7 @@ static int by_agent(const char *agent, int domain, int type, int protocol, int *
 	int fd = -1, rc = ns_agent_connect(agent, &conn, err);
 
 	if (!rc)
-		rc = ns_agent_send(conn, &head, NULL, err);
+		rc = ns_agent_send(conn, &head, NULL, NULL, err);
 	if (!rc)
 		rc = ns_agent_receive(conn, SOCKET_MS, &answer, &fd, err);
 	if (rc)

@@ -51,9 +51,12 @@ int ns_socket(pid_t pid, const char *agent, int domain, int type, int protocol, 
 
 /* Connect to the agent at @path. An agent that died is ERR_UNAVAILABLE. */
 int ns_agent_connect(const char *path, int *ret_fd, struct err *err);
-/* Send head and @fds (at most NS_AGENT_FDS_MAX; in as many pieces as the kernel wants). */
+/*
+ * Send @head, @fds (head->fd_count, at most NS_AGENT_FDS_MAX; in as many pieces as the kernel wants) and @body (head->len bytes). An agent that
+ * refuses before it heard all: its errno; one that died: ERR_UNAVAILABLE.
+ */
 #define NS_AGENT_FDS_MAX 1100
-int ns_agent_send(int conn, const struct ns_agent_request *head, const int *fds, struct err *err);
+int ns_agent_send(int conn, const struct ns_agent_request *head, const int *fds, const void *body, struct err *err);
 /* Wait for the answer at most @timeout_ms (-1: for ever). *ret_fd gets what is attached, -1 for nothing. */
 int ns_agent_receive(int conn, int timeout_ms, struct ns_agent_answer *ret, int *ret_fd, struct err *err);
 

@@ -118,9 +118,7 @@ static int ask(struct asking *a, struct err *err)
 	}
 	for (int i = 0; i < o->preserve_fds; i++)
 		fds[head.fd_count++] = 3 + i;
-	rc = ns_agent_send(a->conn, &head, fds, err);
-	if (!rc && (rc = fd_write_all(a->conn, body.data, body.len)))
-		rc = err_sys(err, -rc, "ask the container's agent");
+	rc = ns_agent_send(a->conn, &head, fds, body.data, err);
 	close(pair[1]);
 	close(fd_take(&a->token[0]));
 	return rc;

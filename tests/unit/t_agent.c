@@ -226,6 +226,32 @@ static void what_is_no_request_is_refused_and_harms_nobody(void **state)
 	stop(c);
 }
 
+/* An agent that can make no process answers at once; what is said meanwhile ends nobody and hides nothing. */
+static void a_refusal_is_heard_though_it_did_not_listen(void **state)
+{
+	const struct ns_agent_answer answer = {.magic = NS_AGENT_MAGIC, .code = EAGAIN};
+	struct ns_agent_request head = exec_head;
+	char body[64] = "";
+	int pair[2];
+
+	head.fd_count = 0;
+	head.len = sizeof(body);
+	for (int answered = 1; answered >= 0; answered--) {
+		struct err err = ERR_INIT;
+
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+		if (answered)
+			assert_int_equal(fd_send(pair[1], &answer, sizeof(answer), NULL, 0), 0);
+		close(pair[1]);
+		assert_true(ns_agent_send(pair[0], &head, NULL, body, &err) < 0);
+		if (answered)
+			assert_int_equal(err.code, EAGAIN);
+		else
+			assert_int_equal(err.kind, ERR_UNAVAILABLE);
+		close(pair[0]);
+	}
+}
+
 static void sockets_come_from_its_network(void **state)
 {
 	struct oci_container *c = start();
@@ -271,8 +297,7 @@ static void a_caller_that_goes_away_leaves_no_child(void **state)
 	assert_ok(sync_pair(pair, &err));
 	assert_int_equal(pipe2(token, O_CLOEXEC), 0);
 	assert_ok(ns_agent_connect(path, &conn, &err));
-	assert_ok(ns_agent_send(conn, &head, (int[]){pair[1], token[0], null, null, null}, &err));
-	assert_int_equal(fd_write_all(conn, body.data, body.len), 0);
+	assert_ok(ns_agent_send(conn, &head, (int[]){pair[1], token[0], null, null, null}, body.data, &err));
 	close(pair[1]);
 	assert_ok(sync_recv(pair[0], &kind, NULL, &err));
 	assert_int_equal(kind, SYNC_READY);
@@ -315,6 +340,7 @@ int main(void)
 		cmocka_unit_test(bytes_that_are_no_text_arrive),
 		cmocka_unit_test(the_holder_of_a_lock_is_named_across_pid_namespaces),
 		cmocka_unit_test(what_is_no_request_is_refused_and_harms_nobody),
+		cmocka_unit_test(a_refusal_is_heard_though_it_did_not_listen),
 		cmocka_unit_test(sockets_come_from_its_network),
 		cmocka_unit_test(a_caller_that_goes_away_leaves_no_child),
 		cmocka_unit_test(those_who_say_nothing_hinder_nobody),
