@@ -53,7 +53,8 @@ missing_capabilities_are_a_warning() {
 	caps='"CAP_KILL","CAP_SYS_TIME"' args='"grep", "^Cap[PEB]", "/proc/self/status"' config
 	out=$(setpriv --bounding-set -sys_time "$POUCH_BUILD/pouch-oci" --root "$oci_root" run -b "$bundle" "$id" 2>&1)
 	has 'cannot be granted here: CAP_SYS_TIME' "$out"
-	is 3 "$(echo "$out" | grep -c '0000000000000020$')"
+	# What 2.6.32 shows of the bounding set has bits that it does not know.
+	is 3 "$(echo "$out" | while IFS= read -r line; do known_caps "$line"; done | grep -c '0000000000000020$')"
 }
 
 no_new_privileges_is_set() {

@@ -1,5 +1,7 @@
 #!/bin/sh
 # 28-limits.sh - limits of containers hold: memory, CPU, processes; on cgroup v1, v2 and both, and by substitutes
+#
+# alone: it measures what containers get of the processors
 . "$(dirname "$0")/../lib.sh"
 
 pouchd_start

@@ -220,8 +220,8 @@ read_only_home() {
 	needs_own_mounts
 	pouch pull "$plain/team/app:1"
 	pouch run -d --name survivor --net none "$plain/team/app:1" sleep 1000
-	before=$(find "$home" | sort | cksum)
 	pouchd_stop
+	before=$(find "$home" | sort | cksum)
 	mount --bind "$home" "$home"
 	mount -o remount,bind,ro "$home"
 	said=0

@@ -66,11 +66,13 @@ loader_attack() {
 # watcher_attack RUNTIME: a process of the container waits for the program of an exec
 watcher_attack() {
 	loader_install linger
-	args='"/bin/attack", "overwrite", "2"' config
+	args='"/bin/attack", "overwrite", "2+20"' config
 	"$1" run -d -b "$bundle" "$id" </dev/null >"$T/watcher.out" 2>&1
 	eventually 3 grep -q watching "$T/watcher.out"
+	rm -f "$T/agent"
+	! has_agent "$id" || : >"$T/agent"
 	tries=0
-	while [ $tries -lt 40 ] && ! grep -q held "$T/watcher.out"; do
+	while [ $tries -lt 100 ] && ! grep -q held "$T/watcher.out"; do
 		"$1" exec "$id" /evil </dev/null >/dev/null 2>&1 || :
 		tries=$((tries + 1))
 	done
@@ -91,6 +93,8 @@ loader_overwrites_what_is_unprotected() {
 watcher_overwrites_what_is_unprotected() {
 	open_unprotected
 	watcher_attack unprotected
+	! has 'overwrote 0' "$(cat "$T/watcher.out")" || [ ! -e "$T/agent" ] ||
+		skip 'without setns the agent executes the same file for as long as the container lives: it is busy'
 	has 'overwrote 1' "$(cat "$T/watcher.out")"
 	is_overwritten
 }

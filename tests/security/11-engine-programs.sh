@@ -23,10 +23,10 @@ programs_are_whole() {
 	is "$sums" "$(sha256sum "$programs"/*)"
 }
 
-# hostile OPTION...: a container whose program is the attacker's, whatever asks for a dynamic loader
+# hostile OPTION...: a container whose program is the attacker's, whatever asks for a dynamic loader; one that has ended already tells its status
 hostile() {
 	loader=$(dynamic_loader "$programs/pouch-shim")
-	pouch run -d --net none -v "$T/evil:/evil:ro" -v "$T/attack:/bin/attack:ro" ${loader:+-v "$T/attack:$loader:ro" -v "$T/$behaviour:/$behaviour:ro"} "$@"
+	pouch run -d --net none -v "$T/evil:/evil:ro" -v "$T/attack:/bin/attack:ro" ${loader:+-v "$T/attack:$loader:ro" -v "$T/$behaviour:/$behaviour:ro"} "$@" || [ $? -lt 125 ]
 }
 
 ended() {

@@ -1,7 +1,8 @@
 /*
  * attack.c - what a hostile program in a container does, for tests/security
  *
- *	attack overwrite SECONDS FILE...	holds the program file of whatever process appears and of each FILE, writes to it as soon as it can
+ *	attack overwrite SECONDS FILE...	holds the program file of whatever process appears and of each FILE, writes to it as soon as it can;
+ *						SECONDS+MORE: for SECONDS from the first that it holds, for which it waits MORE
  *	attack trace SECONDS			attaches to whatever process appears and says what it holds
  *	attack swap A B SECONDS			exchanges two names as often as it can
  *	attack connect PATH|@NAME		connects to a socket
@@ -130,7 +131,8 @@ static int write_held(void)
 
 static int overwrite(int argc, char **argv)
 {
-	double end = now() + atof(argv[0]);
+	char *more;
+	double seconds = strtod(argv[0], &more), end = now() + seconds + (*more ? atof(more) : 0);
 	int written = 0;
 
 	if (stat("/proc/self/exe", &own) < 0)
@@ -139,8 +141,10 @@ static int overwrite(int argc, char **argv)
 		hold(argv[i]);
 	printf("watching\n");
 	fflush(stdout);
-	while (now() < end && !written) {
+	for (size_t before = 0; now() < end && !written; before = held_count) {
 		each_process(hold_program_of);
+		if (*more && !before && held_count)
+			end = now() + seconds;
 		written = write_held();
 	}
 	printf("held %zu, overwrote %d\n", held_count, written);
@@ -217,6 +221,27 @@ static int trace(int argc, char **argv)
 	return 0;
 }
 
+/* Where the kernel cannot exchange names there are moments without @a. What others make there meanwhile is put aside. */
+static int exchange_in_steps(const char *a, const char *b, double end)
+{
+	static unsigned long n;
+	char away[4096], aside[4096];
+
+	snprintf(away, sizeof(away), "%s.away", a);
+	if (rename(a, away) < 0)
+		return -1;
+	while (rename(b, a) < 0) {
+		if (now() > end)
+			return -1;
+		snprintf(aside, sizeof(aside), "%s.aside%lu", a, n++);
+		(void)rename(a, aside);	/* or it is a mount point just now */
+	}
+	while (rename(away, b) < 0)
+		if (errno != EBUSY || now() > end)
+			return -1;
+	return 0;
+}
+
 static int swap(int argc, char **argv)
 {
 	double end = now() + atof(argv[2]);
@@ -224,10 +249,17 @@ static int swap(int argc, char **argv)
 
 	(void)argc;
 	do {
-		if (syscall(316 /* renameat2 */, AT_FDCWD, argv[0], AT_FDCWD, argv[1], 2u /* RENAME_EXCHANGE */) < 0)
+		if (syscall(316 /* renameat2 */, AT_FDCWD, argv[0], AT_FDCWD, argv[1], 2u /* RENAME_EXCHANGE */) == 0) {
+			n++;
+			continue;
+		}
+		if (errno != ENOSYS)
 			return result("swap", 0);
-		n++;
-	} while (n % 64 || now() < end);
+		if (exchange_in_steps(argv[0], argv[1], end + 30) == 0)
+			n++;
+		else if (errno != EBUSY)	/* a mount point, from the first step on */
+			return result("swap", 0);
+	} while ((n % 64 && now() < end + 1) || now() < end);
 	printf("swapped %lu times\n", n);
 	return 0;
 }
