@@ -126,6 +126,25 @@ what_cannot_run_has_failed() {
 }
 it 'counts a kernel that cannot be played as a failure' what_cannot_run_has_failed
 
+# Whatever is said of a substitute, on any machine, docs/compat-kernels.md says too.
+page_is_up_to_date() {
+	page=$tests/../docs/compat-kernels.md
+	for version in 2.6.32 el6 3.10 4.18; do
+		as "$version" "$POUCH_BUILD/pouch" -H unix:///nowhere/pouchd.sock compat >"$T/report"
+		sed -n 's/^\([a-z][-a-z]*\)  *\*\{0,1\} *[-a-z0-9_.]*  *\(no\|[0-9]*\)  .*/\1/p' "$T/report" >"$T/names"
+		[ "$(wc -l <"$T/names")" -gt 25 ]
+		while read -r name; do
+			grep -q "^| $name | " "$page" || { echo "the page does not know '$name': tests/legacy/compat-page writes it"; return 1; }
+		done <"$T/names"
+		sed -n 's/^ *\(would lose\|lost\): //p' "$T/report" >"$T/losses"
+		[ "$(wc -l <"$T/losses")" -gt 5 ]
+		while IFS= read -r loss; do
+			grep -qF "| $loss |" "$page" || { echo "the page does not say: $loss"; return 1; }
+		done <"$T/losses"
+	done
+}
+it 'has all of it on the page about old kernels' page_is_up_to_date
+
 starts_in_a_row() {
 	for version in 2.6.32 el6 3.10 4.18; do
 		as "$version" sh -c '
