@@ -20,6 +20,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,7 +54,8 @@ static void disappear(int argc, char **argv)
 	(void)signal(SIGHUP, SIG_IGN);
 	(void)signal(SIGPIPE, SIG_IGN);
 	/* We stand for a part of the kernel, for which nobody waits behind others. */
-	(void)setpriority(PRIO_PROCESS, 0, -10);
+	if (sched_setscheduler(0, SCHED_RR, &(struct sched_param){.sched_priority = 1}) < 0)
+		(void)setpriority(PRIO_PROCESS, 0, -10);
 	for (int i = 2; i < argc; i++)
 		memset(argv[i], '\0', strlen(argv[i]));
 }
