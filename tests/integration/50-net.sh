@@ -73,11 +73,14 @@ it 'shares networks' shared
 not_shared() {
 	! (needs_joins) >/dev/null || skip 'namespaces can be joined here'
 	pouch run -d --name first busybox sleep 1000
-	fails 'join-namespaces' pouch create --name second --net container:first busybox true
-	fails 'no such' pouch inspect second
+	for kind in network:--net pid:--pid ipc:--ipc; do
+		fails "join-namespaces: cannot share the ${kind%:*} namespace of container" \
+			pouch create --name second "${kind#*:}" container:first busybox true
+		fails 'no such' pouch inspect second
+	done
 	pouch rm -f first
 }
-it 'refuses to share networks that cannot be joined' not_shared
+it 'refuses to share networks and other namespaces that cannot be joined' not_shared
 
 nothing_left() {
 	pouch run --rm -p 18080:80 busybox true
