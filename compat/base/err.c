@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "compat/base/str.h"
+
 static const struct {
 	int code, status;
 } kinds[ERR_KIND_COUNT] = {
@@ -59,8 +61,8 @@ static void compose(char dst[ERR_MSG_MAX], const char *a, const char *b)
 	if (n >= ERR_MSG_MAX)
 		mark_cut(dst);
 	for (char *p = dst; *p; p++)
-		if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			*p = ' ';
+		for (size_t len = str_control_len(p); len; len--)
+			p[len - 1] = ' ';
 }
 
 /* The arguments may point into the error's own message, so the text is made beside it. */

@@ -133,6 +133,14 @@ void json_print_str(struct buf *out, const char *s, size_t len)
 		if (p == end)
 			break;
 		n = byte_class[*p] == HIGH ? utf8_len(p, (size_t)(end - p)) : 0;
+		/* U+0080 to U+009f are commands to a terminal that shows the text. */
+		if (n == 2 && *p == 0xc2 && p[1] < 0xa0) {
+			out->len = (size_t)(to - out->data);
+			print_escape(out, p[1]);
+			p += 2;
+			to = buf_room(out, (size_t)(end - p) + 1);
+			continue;
+		}
 		if (n) {
 			for (; n; n--)
 				*to++ = (char)*p++;

@@ -146,10 +146,20 @@ bool str_is_name(const char *s)
 	return true;
 }
 
+/* U+0080 to U+009f, too: terminals take them for the beginning of commands. */
+size_t str_control_len(const char *s)
+{
+	const unsigned char *u = (const unsigned char *)s;
+
+	if (u[0] == 0xc2 && u[1] >= 0x80 && u[1] < 0xa0)
+		return 2;
+	return (u[0] && u[0] < 0x20) || u[0] == 0x7f;
+}
+
 bool str_is_printable(const char *s)
 {
 	for (; *s; s++)
-		if ((unsigned char)*s < 0x20 || *s == 0x7f)
+		if (str_control_len(s))
 			return false;
 	return true;
 }

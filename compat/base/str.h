@@ -61,6 +61,8 @@ bool str_is_hex(const char *s, size_t min, size_t max);
 bool str_is_name(const char *s);
 /* No control characters; UTF-8 or not. For text that is printed to a terminal or put into a header. */
 bool str_is_printable(const char *s);
+/* Bytes of the control character that @s begins with; 0: it begins with none. */
+size_t str_control_len(const char *s);
 
 /* Glob as docker filters use it: path.Match. */
 bool str_match(const char *pattern, const char *s);

@@ -327,6 +327,7 @@ static void strings_are_escaped_and_made_utf8(void **state)
 		{"\n\r\t\b\x01\x1f\x7f", 7, "\"\\n\\r\\t\\u0008\\u0001\\u001f\x7f\""},
 		{"\0x", 2, "\"\\u0000x\""},
 		{"caf\xc3\xa9 \xf0\x9f\x98\x80", 10, "\"caf\xc3\xa9 \xf0\x9f\x98\x80\""},
+		{"\xc2\x9b" "2J\xc2\xa0", 6, "\"\\u009b2J\xc2\xa0\""},
 		{"\xff", 1, "\"\xef\xbf\xbd\""},
 		{"\xc3", 1, "\"\xef\xbf\xbd\""},
 		{"\xc0\x80", 2, "\"\xef\xbf\xbd\xef\xbf\xbd\""},

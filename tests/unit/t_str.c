@@ -166,6 +166,9 @@ static void names_are_dockers(void **state)
 	assert_true(str_is_printable("caf\xc3\xa9"));
 	assert_false(str_is_printable("a\nb"));
 	assert_false(str_is_printable("a\x1b[0m"));
+	assert_false(str_is_printable("a\xc2\x9b" "0m"));
+	assert_true(str_is_printable("a\xc2\xa0"));
+	assert_true(str_is_printable("a\xc2"));
 }
 
 static void patterns_match_as_gos_path_match(void **state)
