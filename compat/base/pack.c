@@ -24,6 +24,7 @@
 #include "compat/base/charset.h"
 #include "compat/base/fd.h"
 #include "compat/base/links.h"
+#include "compat/base/path.h"
 #include "compat/base/str.h"
 #include "compat/base/tree.h"
 #include "compat/base/vec.h"
@@ -359,30 +360,6 @@ static int put_special(struct packer *p, int dirfd, const char *name, const stru
 	return check(p, archive_write_header(p->archive, entry), err);
 }
 
-/*
- * Without O_PATH the open itself could do something, were the file replaced by a device in this moment: where the kernel has it, look
- * first and open then what was looked at.
- */
-static int open_file(int dirfd, const char *name)
-{
-	auto_fd int look = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	char path[40];
-	struct stat st;
-	int fd;
-
-	if (look < 0)
-		return -errno;
-	if (!(fcntl(look, F_GETFL) & O_PATH))
-		return fd_take(&look);
-	if (fstatat(look, "", &st, AT_EMPTY_PATH) < 0)
-		return -errno;
-	if (!S_ISREG(st.st_mode))
-		return -ELOOP;
-	(void)str_fmt(path, sizeof(path), "/proc/self/fd/%d", look);
-	fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
-}
-
 /* -EAGAIN: it is something else by now. */
 static int put_by_kind(struct packer *p, int dirfd, const char *name, const struct stat *st, int depth, struct err *err)
 {
@@ -396,14 +373,14 @@ static int put_by_kind(struct packer *p, int dirfd, const char *name, const stru
 			return put_dir(p, fd_take(&fd), depth, err);
 		code = errno;
 	} else if (S_ISREG(st->st_mode)) {
-		fd = open_file(dirfd, name);
+		fd = path_open_file_at(dirfd, name);
 		if (fd >= 0 && fstat(fd, &opened) == 0)
 			return S_ISREG(opened.st_mode) ? put_file(p, fd, &opened, err) : -EAGAIN;
 		code = fd < 0 ? -fd : errno;
 	} else {
 		return put_special(p, dirfd, name, st, err);
 	}
-	if (code == ENOENT || code == ELOOP || code == ENOTDIR)
+	if (code == ENOENT || code == ELOOP || code == ENOTDIR || code == ENXIO)
 		return -EAGAIN;
 	return err_sys(err, code, "open '%s'", buf_cstr(&p->name));
 }

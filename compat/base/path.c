@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "compat/base/buf.h"
+#include "compat/base/fd.h"
 #include "compat/base/str.h"
 
 /* Remove the last component of the cleaned text in @b, whose first @fixed bytes stay. */
@@ -104,5 +105,53 @@ int path_mkdirs(const char *path, mode_t mode, struct err *err)
 		return err_sys(err, errno, "create directory '%s'", path);
 	if (!S_ISDIR(st.st_mode))
 		return err_sys(err, ENOTDIR, "create directory '%s'", path);
+	return 0;
+}
+
+/*
+ * Without O_PATH the open itself could do something, were the file replaced by a device in this moment: where the kernel has it, look
+ * first and open then what was looked at.
+ */
+int path_open_file_at(int dirfd, const char *name)
+{
+	auto_fd int look = -1;
+	char path[40];
+	struct stat st;
+	int fd;
+
+	/* A kernel without O_PATH takes it for nothing, and opens. */
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return S_ISLNK(st.st_mode) ? -ELOOP : -ENXIO;
+	look = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (look < 0)
+		return -errno;
+	if (!(fcntl(look, F_GETFL) & O_PATH))
+		return fd_take(&look);
+	if (fstatat(look, "", &st, AT_EMPTY_PATH) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return S_ISLNK(st.st_mode) ? -ELOOP : -ENXIO;
+	(void)str_fmt(path, sizeof(path), "/proc/self/fd/%d", look);
+	fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int path_open_file_in(int rootfd, const char *path, int *ret_fd, struct err *err)
+{
+	auto_free char *resolved = NULL;
+	auto_free char *name = NULL;
+	auto_fd int dir = -1;
+	int rc = path_resolve_in(rootfd, path, &resolved, err);
+
+	if (rc >= 0)
+		rc = path_parent_in(rootfd, resolved, false, &dir, &name, err);
+	if (rc < 0)
+		return rc;
+	rc = path_open_file_at(dir, name);
+	if (rc < 0)
+		return err_sys(err, -rc, "open file '%s' in the root", path);
+	*ret_fd = rc;
 	return 0;
 }

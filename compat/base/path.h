@@ -35,6 +35,13 @@ int path_remove_tree_at(int dirfd, const char *name, struct err *err);
  */
 int path_open_in(int rootfd, const char *path, int flags, mode_t mode, int *ret_fd, struct err *err);
 /*
+ * Open the regular file @path inside @rootfd, whose content others made, for reading. Nothing else is opened, as the mere opening of a
+ * device may do something: -ENXIO then.
+ */
+int path_open_file_in(int rootfd, const char *path, int *ret_fd, struct err *err);
+/* The same by @name in @dirfd, which is no link: -errno, or the fd. */
+int path_open_file_at(int dirfd, const char *name);
+/*
  * Open the directory that holds the last component of @path and give that component's name (owned). For unlink, mknod,
  * mkdir, symlink, rename at that place: the component itself is not resolved. A path that ends in no name ("/", "a/..") is
  * ERR_INVALID. With @create, missing parents are made with 0755 (less the umask).

@@ -70,14 +70,8 @@ bool libc_kernel_is_new(const struct libc_kernel *kernel)
 static int open_file(int root, const char *path)
 {
 	int fd = -1;
-	struct stat st;
 
-	if (path_open_in(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, &fd, NULL) < 0)
-		return -1;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-		return fd;
-	close(fd);
-	return -1;
+	return path_open_file_in(root, path, &fd, NULL) < 0 ? -1 : fd;
 }
 
 static int open_program(int root, const struct libc_program *p)

@@ -13,13 +13,13 @@
 
 #define FILE_MAX (1 << 20)
 
-/* An absent file is an empty one. */
+/* An absent file is an empty one, and what is no file is none. */
 static int read_in(int root, const char *path, struct buf *ret, struct err *err)
 {
 	auto_fd int fd = -1;
-	int rc = path_open_in(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, &fd, err);
+	int rc = path_open_file_in(root, path, &fd, err);
 
-	if (rc == -ENOENT || rc == -ENOTDIR) {
+	if (rc == -ENOENT || rc == -ENOTDIR || rc == -ENXIO) {
 		err_clear(err);
 		return 0;
 	}

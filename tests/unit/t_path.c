@@ -5,6 +5,7 @@
  */
 #include "tests/unit/unit.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
@@ -439,6 +440,43 @@ static void paths_are_joined_with_one_slash(void **state)
 	}
 }
 
+static void *write_to_pipe(void *arg)
+{
+	const struct world *w = arg;
+	int fd = openat(w->root, "fifo", O_WRONLY | O_CLOEXEC);	/* waits for whoever reads it */
+
+	close(fd);
+	return NULL;
+}
+
+/* A reader of the pipe would set its writer free. */
+static void what_is_no_file_is_not_even_opened(void **state)
+{
+	struct world *w = *state;
+	pthread_t writer;
+	int fd = -1;
+
+	assert_ok(symlinkat("/fifo", w->root, "etc/pipe") < 0 ? -errno : 0);
+	assert_int_equal(pthread_create(&writer, NULL, write_to_pipe, w), 0);
+	usleep(100 * 1000);
+	assert_int_equal(path_open_file_in(w->root, "/fifo", &fd, &err), -ENXIO);
+	assert_int_equal(path_open_file_in(w->root, "etc/pipe", &fd, &err), -ENXIO);
+	assert_int_equal(path_open_file_in(w->root, "etc", &fd, &err), -ENXIO);
+	assert_int_equal(path_open_file_in(w->root, "nothing", &fd, &err), -ENOENT);
+	assert_int_equal(path_open_file_in(w->root, "loop", &fd, &err), -ELOOP);
+	assert_int_equal(path_open_file_at(w->root, "abs"), -ELOOP);
+	assert_int_equal(fd, -1);
+	usleep(100 * 1000);
+	assert_int_equal(pthread_tryjoin_np(writer, NULL), EBUSY);
+	fd = openat(w->root, "fifo", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	assert_int_equal(pthread_join(writer, NULL), 0);
+	close(fd);
+
+	assert_ok(path_open_file_in(w->root, "etc/deep/chain", &fd, &err));
+	close(fd);
+	unlinkat(w->root, "etc/pipe", 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -452,6 +490,7 @@ int main(void)
 		cmocka_unit_test(a_mount_in_the_tree_stops_its_removal),
 		cmocka_unit_test(paths_are_cleaned_without_looking),
 		cmocka_unit_test(paths_are_joined_with_one_slash),
+		cmocka_unit_test(what_is_no_file_is_not_even_opened),
 	};
 
 	return cmocka_run_group_tests_name("path", tests, setup, teardown);
