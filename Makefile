@@ -215,7 +215,7 @@ asan_tests := $(unit:%=build/asan/tests/%) $(fuzzers:%=build/asan/tests/%)
 
 # Old kernels, played on this one (tests/legacy): the player, and a program that is tried under it, which must not need the GNU C library.
 legacy       := main supervise filter kernels calls files netlink busy mounts remote
-test_tools := build/tests/as-kernel build/tests/kernel-probe build/tests/fail-at build/tests/attack
+test_tools := build/tests/as-kernel build/tests/kernel-probe build/tests/fail-at build/tests/attack build/tests/hostile-registry
 
 build/tests/as-kernel: $(legacy:%=build/obj/dev/tests/legacy/%.o) $(call archives,dev,$(call existing,$(compat))) build/obj/dev/ldflags
 	$(call say,LD,$@)
@@ -230,6 +230,11 @@ build/tests/kernel-probe: tests/legacy/probe.c
 
 # What hostile programs in a container do (tests/security).
 build/tests/attack: tests/security/attack.c
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)musl-gcc -static -no-pie $(LANG_FLAGS) $(WARN) -O2 -o $@ $<
+
+build/tests/hostile-registry: tests/security/hostile_registry.c
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)musl-gcc -static -no-pie $(LANG_FLAGS) $(WARN) -O2 -o $@ $<
@@ -333,10 +338,11 @@ check-all: setup
 	$(Q)$(MAKE) --no-print-directory -k all $(dev_tests) $(test_tools) static build/tools.done; built=$$?; \
 		tests/check here old vm && exit $$built
 
-# What takes long: every system call of the runtime's commands made to fail, with three errors.
+# What takes long: every system call of the runtime's commands made to fail, with three errors; registries that take minutes to be given up.
 check-long: setup
 	$(Q)$(MAKE) --no-print-directory -k all $(dev_tests) $(test_tools)
-	$(Q)FAULT_STEP=1 FAULT_ERRORS='12 1 5' TEST_SECONDS=7200 tests/run --build build tests/integration/31-oci-faults.sh
+	$(Q)FAULT_STEP=1 FAULT_ERRORS='12 1 5' SECURITY_LONG=yes TEST_SECONDS=7200 tests/run --build build tests/integration/31-oci-faults.sh \
+		tests/security/50-registries.sh
 
 .SECONDARY:
 

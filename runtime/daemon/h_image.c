@@ -96,6 +96,7 @@ static int start_transfer(struct request *r, struct transfer *t, struct job_work
 	t->engine = r->engine;
 	work->free = transfer_free;
 	work->arg = t;
+	work->cancel = &t->cancel;
 	rc = job_start(work, ret, err);
 	if (rc < 0)
 		transfer_free(t);

@@ -18,12 +18,14 @@
 
 #define JOB_PIPE_SIZE  (256 * 1024)
 #define JOB_STACK_SIZE (512 * 1024)	/* TLS, decompression */
+#define LOOK_MS	       500		/* a client that left is noticed so soon */
 
 struct job {
 	struct job_work work;
 	atomic_int refs;	/* the thread's and the connection's */
 	int out_write, in_read;	/* the thread's */
 	int out_read, in_write;	/* the connection's */
+	struct request *request;	/* the connection's, from job_reply() on */
 	int rc;			/* of run; valid once out_read is at its end */
 	struct err err;
 	struct buf tail;	/* what the connection's side adds at the end */
@@ -148,12 +150,26 @@ static void finish(struct job *job)
 	buf_str(&job->tail, "}\r\n");
 }
 
+/* Until there is output or its end; with an eye on the client. False: nobody waits for it any more. */
+static bool wait_for_output(struct job *job)
+{
+	struct pollfd p = {.fd = job->out_read, .events = POLLIN};
+
+	while (poll(&p, 1, LOOK_MS) <= 0) {
+		if (request_is_abandoned(job->request))
+			return false;
+	}
+	return true;
+}
+
 static ssize_t output_read(void *arg, char *dst, size_t max)
 {
 	struct job *job = arg;
 	ssize_t n = 0;
 
 	if (!job->ended) {
+		if (!wait_for_output(job))
+			return -ECANCELED;
 		do
 			n = read(job->out_read, dst, max);
 		while (n < 0 && errno == EINTR);
@@ -175,6 +191,8 @@ static void output_free(void *arg)
 {
 	struct job *job = arg;
 
+	if (!job->ended && job->work.cancel)
+		*job->work.cancel = true;
 	close_at(&job->out_read);	/* the work's next write fails */
 	job_put(job);
 }
@@ -184,9 +202,12 @@ int job_reply(struct job *job, struct request *r, const char *type, struct err *
 	const struct reply_source source = {output_read, output_free, job};
 	struct pollfd p = {.fd = job->out_read, .events = POLLIN};
 
-	while (poll(&p, 1, -1) < 0 && errno == EINTR)
-		;
-	if (!(p.revents & POLLIN)) {
+	job->request = r;
+	if (!wait_for_output(job)) {
+		output_free(job);
+		return err_set(err, ERR_CANCELED, "the client went away");
+	}
+	if (poll(&p, 1, 0) > 0 && !(p.revents & POLLIN)) {
 		char none;
 
 		if (read(job->out_read, &none, 1) == 0 && job->rc < 0) {

@@ -2,7 +2,8 @@
  * job - long work whose output is the answer, as it comes.
  *
  * The work runs in a thread of its own and writes to one end of a pipe, the connection's thread sends what it reads at the
- * other. A slow client thereby slows the work down, and a client that left makes its writes fail with EPIPE.
+ * other. A slow client thereby slows the work down, and a client that left makes its writes fail with EPIPE and cancels it: work may wait
+ * for somebody else and write nothing for long.
  */
 #ifndef RUNTIME_DAEMON_JOB_H
 #define RUNTIME_DAEMON_JOB_H
@@ -19,6 +20,7 @@ struct job_work {
 	int (*run)(struct job *job, void *arg, struct err *err);
 	void (*free)(void *arg);	/* after run, on either thread */
 	void *arg;
+	volatile bool *cancel;		/* of arg; becomes true when the client leaves. May be NULL */
 	bool reads_body;		/* job_input() gives the body */
 	bool reports_errors;		/* a failure after the first byte is sent as {"errorDetail":...,"error":...} */
 };

@@ -60,12 +60,29 @@ static int read_back(struct blob_writer *w, blob_sink sink, void *arg, struct er
 	return n < 0 ? err_sys(err, (int)-n, "read '%s'", w->path) : 0;
 }
 
-int blob_resume(int dirfd, const char *digest, blob_sink sink, void *arg, struct blob_writer **ret,
-		struct err *err)
+/* Only when it is whole: nobody will write to it then. */
+static void take_whole(int dirfd, const char *digest, uint64_t size, const char *to)
 {
-	struct blob_writer *w = writer_new(dirfd, xfmt(PARTIAL_DIR "/%s", digest_hex(digest)));
-	int rc = w->fd < 0 ? err_sys(err, errno, "create '%s'", w->path) : 0;
+	auto_free char *whole = xfmt(PARTIAL_DIR "/%s", digest_hex(digest));
+	struct stat st;
 
+	if (fstatat(dirfd, whole, &st, AT_SYMLINK_NOFOLLOW) == 0 && (uint64_t)st.st_size == size)
+		(void)linkat(dirfd, whole, dirfd, to, 0);	/* there is a part already, or no links: it comes again */
+}
+
+int blob_resume(int dirfd, const char *digest, const char *source, uint64_t size, blob_sink sink, void *arg,
+		struct blob_writer **ret, struct err *err)
+{
+	char of[DIGEST_SIZE];
+	auto_free char *path = NULL;
+	struct blob_writer *w;
+	int rc;
+
+	digest_of(source, strlen(source), of);
+	path = xfmt(PARTIAL_DIR "/%s-%.16s", digest_hex(digest), digest_hex(of));
+	take_whole(dirfd, digest, size, path);
+	w = writer_new(dirfd, take(path));
+	rc = w->fd < 0 ? err_sys(err, errno, "create '%s'", w->path) : 0;
 	w->digest = digester_new();
 	if (rc == 0)
 		rc = read_back(w, sink, arg, err);
@@ -195,6 +212,11 @@ int blob_restart(struct blob_writer *w, struct err *err)
 	return 0;
 }
 
+void blob_digest(const struct blob_writer *w, char ret[DIGEST_SIZE])
+{
+	digester_get(w->digest, ret);
+}
+
 int blob_finish(struct blob_writer *w, const char *known, char ret[DIGEST_SIZE], struct err *err)
 {
 	auto_free char *path = NULL;
@@ -212,12 +234,10 @@ int blob_finish(struct blob_writer *w, const char *known, char ret[DIGEST_SIZE],
 			return rc;
 	}
 	path = xfmt(PARTIAL_DIR "/%s%s", digest_hex(digest), packed ? PACKED : "");
-	if (strcmp(path, w->path) != 0) {
-		if (renameat(w->dirfd, w->path, w->dirfd, path) < 0)
-			return err_sys(err, errno, "name blob '%s'", path);
-		free(w->path);
-		w->path = take(path);
-	}
+	if (renameat(w->dirfd, w->path, w->dirfd, path) < 0)
+		return err_sys(err, errno, "name blob '%s'", path);
+	(void)unlinkat(w->dirfd, w->path, 0);	/* two names of one file stay as they are */
+	free(take(w->path));
 	memcpy(ret, digest, sizeof(digest));
 	return 0;
 }
@@ -228,7 +248,7 @@ void blob_writer_free(struct blob_writer *w, bool keep)
 		return;
 	packer_drop(w);
 	if (w->fd >= 0) {
-		if (!keep || !w->size)
+		if (w->path && (!keep || !w->size))
 			(void)unlinkat(w->dirfd, w->path, 0);	/* else it goes when it is old */
 		close(w->fd);
 	}
@@ -265,7 +285,10 @@ static int settle(int dirfd, const char *digest, bool packed)
 	auto_free char *from = place_of(PARTIAL_DIR, digest, packed);
 	auto_free char *to = place_of(BLOBS_DIR, digest, packed);
 
-	return renameat(dirfd, from, dirfd, to) < 0 ? -errno : 0;
+	if (renameat(dirfd, from, dirfd, to) < 0)
+		return -errno;
+	(void)unlinkat(dirfd, from, 0);	/* two names of one file stay as they are */
+	return 0;
 }
 
 int blob_settle(int dirfd, const char *digest, struct err *err)

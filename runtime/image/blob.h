@@ -25,10 +25,13 @@
 /* A file that grows; its digest is taken on the way. */
 struct blob_writer;
 
-/* Go on with what is there of @digest, or begin. The bytes there are read once, given to @sink (may be NULL) and digested. */
+/*
+ * Go on with what came of @digest from @source before, or begin: partial/HEX-SOURCE, so that one source neither waits for another nor gets
+ * its bytes. The whole blob of @size bytes that another left counts. What is there is read once, given to @sink (may be NULL) and digested.
+ */
 typedef int (*blob_sink)(void *arg, const void *data, size_t len);
-int blob_resume(int dirfd, const char *digest, blob_sink sink, void *arg, struct blob_writer **ret,
-		struct err *err);
+int blob_resume(int dirfd, const char *digest, const char *source, uint64_t size, blob_sink sink, void *arg,
+		struct blob_writer **ret, struct err *err);
 /*
  * A new one whose digest is not known yet. @pack: store it packed, quickly; where that cannot be done it is stored as it
  * is. @digest: take the digest of what is written; else the caller does, and says it in the end.
@@ -38,9 +41,14 @@ int blob_write(struct blob_writer *w, const void *data, size_t len, struct err *
 uint64_t blob_size(const struct blob_writer *w);	/* of what was written, plain */
 /* Start over: what was written is wrong or cannot be continued. */
 int blob_restart(struct blob_writer *w, struct err *err);
-/* The digest of all, which is @known to the caller or NULL; its file is partial/HEX or partial/HEX.zst from now on. */
+/* Of what was written so far. */
+void blob_digest(const struct blob_writer *w, char ret[DIGEST_SIZE]);
+/*
+ * The digest of all, which is @known to the caller or NULL; its file is partial/HEX or partial/HEX.zst from now on, and no more the
+ * writer's: others may count on it.
+ */
 int blob_finish(struct blob_writer *w, const char *known, char ret[DIGEST_SIZE], struct err *err);
-/* Leaves the file when @keep. */
+/* Leaves the unfinished file when @keep. */
 void blob_writer_free(struct blob_writer *w, bool keep);
 
 /* Small ones at once. */

@@ -3,6 +3,7 @@
  */
 #include "runtime/image/http.h"
 
+#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -19,7 +20,9 @@
 #define HEADER_BYTES_MAX  (256 * 1024)
 #define ERROR_BODY_MAX	  (64 * 1024)
 #define CONNECT_TIMEOUT_S 15
-#define STALL_S		  60	/* without a byte: the peer is dead */
+#define PATIENCE_S	  60
+#define SLOWEST_BPS	  1024	/* a modem's */
+#define ANSWER_PATIENCES  5	/* for all of a body that is kept */
 #define BUFFER_BYTES	  (256 * 1024)
 
 struct http {
@@ -39,6 +42,7 @@ struct exchange {
 	unsigned int headers;
 	size_t header_bytes;
 	bool no_local;		/* this hop may not lead to this machine */
+	bool enough;		/* of an error's body was read */
 	bool local_refused;
 	int sink_rc;
 	struct err sink_err;
@@ -160,8 +164,10 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
 	}
 	max = status >= 200 && status < 300 ? x->request->body_max : ERROR_BODY_MAX;
 	if (x->response->body.len + len > max) {
-		if (status < 200 || status >= 300)
-			return len;	/* an error page: its beginning is enough */
+		/* An error page may have no end. */
+		x->enough = status < 200 || status >= 300;
+		if (x->enough)
+			return 0;
 		x->sink_rc = err_set(&x->sink_err, ERR_TOO_LARGE, "the answer is over %llu bytes",
 				     (unsigned long long)max);
 		return 0;
@@ -177,28 +183,32 @@ static int on_progress(void *arg, curl_off_t dltotal, curl_off_t dlnow, curl_off
 	return h->cancel && *h->cancel;
 }
 
-static bool is_local_v4(uint32_t address)
-{
-	uint8_t first = (uint8_t)(address >> 24);
-
-	return first == 127 || first == 0 || address >> 16 == 0xa9fe;
-}
-
-/* Loopback, unspecified, link-local: what only answers on this machine or its link. */
+/* Loopback, unspecified, link-local: what only answers on this machine or its link. What is no internet address is, too. */
 static bool is_local(const struct sockaddr *sa)
 {
-	if (sa->sa_family == AF_INET)
-		return is_local_v4(ntohl(((const struct sockaddr_in *)sa)->sin_addr.s_addr));
-	if (sa->sa_family == AF_INET6) {
-		const struct in6_addr *a = &((const struct sockaddr_in6 *)sa)->sin6_addr;
-		uint32_t v4;
+	char text[INET6_ADDRSTRLEN + 2] = "[";
 
-		memcpy(&v4, &a->s6_addr[12], sizeof(v4));
-		if (IN6_IS_ADDR_V4MAPPED(a))
-			return is_local_v4(ntohl(v4));
-		return IN6_IS_ADDR_LOOPBACK(a) || IN6_IS_ADDR_UNSPECIFIED(a) || IN6_IS_ADDR_LINKLOCAL(a);
+	if (sa->sa_family == AF_INET)
+		inet_ntop(AF_INET, &((const struct sockaddr_in *)sa)->sin_addr, text, INET_ADDRSTRLEN);
+	else if (sa->sa_family == AF_INET6)
+		inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)sa)->sin6_addr, text + 1, INET6_ADDRSTRLEN);
+	else
+		return true;
+	return trust_is_local(text);
+}
+
+/* A proxy of this machine is asked in place of every host: its address says nothing. */
+static bool has_proxy(const struct http *h)
+{
+	static const char *const names[] = {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"};
+
+	if (!str_empty(h->settings->proxy))
+		return true;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (!str_empty(getenv(names[i])))
+			return true;
 	}
-	return true;
+	return false;
 }
 
 /* Judged by the address that a name has at the moment of the connection: a name may lie. */
@@ -206,7 +216,7 @@ static curl_socket_t on_open_socket(void *arg, curlsocktype purpose, struct curl
 {
 	struct exchange *x = arg;
 
-	if (x->no_local && is_local(&address->addr)) {
+	if (x->no_local && !has_proxy(x->h) && is_local(&address->addr)) {
 		x->local_refused = true;
 		return CURL_SOCKET_BAD;
 	}
@@ -259,6 +269,7 @@ static void set_options(struct http *h, struct exchange *x, const char *url, con
 {
 	const struct registry_settings *s = h->settings;
 	auto_free char *agent = s->user_agent ? xstrdup(s->user_agent) : xfmt("pouch/%s", version_string());
+	long patience = s->patience_s ? (long)s->patience_s : PATIENCE_S;
 	CURL *c = h->curl;
 
 	curl_easy_reset(c);	/* keeps connections */
@@ -267,8 +278,10 @@ static void set_options(struct http *h, struct exchange *x, const char *url, con
 	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(c, CURLOPT_USERAGENT, agent);
 	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_TIMEOUT_S);
-	curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
-	curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)STALL_S);
+	curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, (long)SLOWEST_BPS);
+	curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, patience);
+	if (!x->request->sink)
+		curl_easy_setopt(c, CURLOPT_TIMEOUT, patience * ANSWER_PATIENCES);
 	curl_easy_setopt(c, CURLOPT_BUFFERSIZE, (long)BUFFER_BYTES);
 	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, h->words);
 	curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
@@ -295,6 +308,11 @@ static void set_options(struct http *h, struct exchange *x, const char *url, con
 	}
 }
 
+static int refuse_local(const char *host, struct err *err)
+{
+	return err_set(err, ERR_INVALID, "a redirect or a token server leads to '%.200s', on this machine: refused", host);
+}
+
 static int explain(struct http *h, struct exchange *x, CURLcode code, const char *host, bool *ret_tls,
 		   struct err *err)
 {
@@ -308,7 +326,7 @@ static int explain(struct http *h, struct exchange *x, CURLcode code, const char
 	if (code == CURLE_ABORTED_BY_CALLBACK)
 		return err_set(err, ERR_CANCELED, "canceled");
 	if (x->local_refused)
-		return err_set(err, ERR_INVALID, "a redirect leads to '%s', on this machine: refused", host);
+		return refuse_local(host, err);
 	if (x->header_bytes > HEADER_BYTES_MAX)
 		return err_set(err, ERR_TOO_LARGE, "'%s' sends over %d bytes of headers", host, HEADER_BYTES_MAX);
 	if (ret_tls)
@@ -323,19 +341,24 @@ static int transfer(struct http *h, struct exchange *x, const char *url, const c
 		    bool *ret_tls, struct err *err)
 {
 	auto_free char *host = host_of(url);
-	struct curl_slist *headers = make_headers(x->request, authorization);
+	struct curl_slist *headers;
 	CURLcode code;
 
 	h->words[0] = '\0';
 	x->header_bytes = 0;
+	x->enough = false;
 	http_response_clear(x->response);
+	/* Even where a proxy is asked for most hosts: such addresses may be among those that it is not asked for. */
+	if (x->no_local && trust_is_local(host))
+		return refuse_local(host, err);
+	headers = make_headers(x->request, authorization);
 	free(take(x->location));
 	set_options(h, x, url, host);
 	curl_easy_setopt(h->curl, CURLOPT_HTTPHEADER, headers);
 	code = curl_easy_perform(h->curl);
 	curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &x->response->status);
 	curl_slist_free_all(headers);
-	return code == CURLE_OK ? 0 : explain(h, x, code, host, ret_tls, err);
+	return code == CURLE_OK || x->enough ? 0 : explain(h, x, code, host, ret_tls, err);
 }
 
 /* ---- redirects ---- */
@@ -387,20 +410,7 @@ static int next_url(struct http *h, const char *url, const char *location, char 
 	return 0;
 }
 
-/* A proxy of this machine is asked in place of every host: its address says nothing. */
-static bool has_proxy(const struct http *h)
-{
-	static const char *const names[] = {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"};
-
-	if (!str_empty(h->settings->proxy))
-		return true;
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		if (!str_empty(getenv(names[i])))
-			return true;
-	}
-	return false;
-}
-
+/* Without the port. */
 static char *name_of(const char *url)
 {
 	char *host = host_of(url);
@@ -411,13 +421,31 @@ static char *name_of(const char *url)
 	return host;
 }
 
-/* A registry elsewhere must not make us ask the services of this machine; one that is here, by whatever name, may. */
-static bool may_lead_here(const struct http *h, const char *first_url, const char *url)
+/*
+ * A registry elsewhere must not make us ask the services of this machine. One that is here may; whether it is is told by what it was asked for
+ * by, as names may mean another address at the next look: a name that means one of here leads here under itself only.
+ */
+static bool may_lead_here(const char *base, bool base_is_here, const char *url)
 {
-	auto_free char *first = name_of(first_url);
+	auto_free char *first = name_of(base);
 	auto_free char *name = name_of(url);
 
-	return trust_is_loopback(first) || strcasecmp(first, name) == 0 || has_proxy(h);
+	return trust_is_loopback(first) || (base_is_here && strcasecmp(first, name) == 0);
+}
+
+/* Who answered just now, under the name of @url. */
+static bool peer_is_here(const struct http *h, const char *url)
+{
+	auto_free char *host = host_of(url);
+	auto_free char *text = NULL;
+	char *address = NULL;
+
+	if (trust_is_loopback(host))
+		return true;
+	if (has_proxy(h) || curl_easy_getinfo(h->curl, CURLINFO_PRIMARY_IP, &address) != CURLE_OK || str_empty(address))
+		return false;
+	text = xfmt("[%s]", address);
+	return trust_is_local(text);
 }
 
 int http_do(struct http *h, const struct http_request *request, struct http_response *ret, bool *ret_tls,
@@ -426,8 +454,13 @@ int http_do(struct http *h, const struct http_request *request, struct http_resp
 	struct exchange x = {.h = h, .request = request, .response = ret};
 	const char *authorization = request->authorization;
 	auto_free char *url = xstrdup(request->url);
-	int rc = transfer(h, &x, url, authorization, ret_tls, err);
+	const char *base = request->base ? request->base : request->url;
+	bool is_here;
+	int rc;
 
+	x.no_local = request->base && !may_lead_here(base, request->base_is_here, url);
+	rc = transfer(h, &x, url, authorization, ret_tls, err);
+	is_here = rc == 0 && peer_is_here(h, url);
 	for (int hops = 0; rc == 0 && is_redirect(ret->status) && !request->post; hops++) {
 		auto_free char *to = NULL;
 		bool same = false;
@@ -440,10 +473,11 @@ int http_do(struct http *h, const struct http_request *request, struct http_resp
 			authorization = NULL;
 		free(url);
 		url = take(to);
-		x.no_local = !may_lead_here(h, request->url, url);
+		x.no_local = !may_lead_here(base, request->base ? request->base_is_here : is_here, url);
 		rc = transfer(h, &x, url, authorization, NULL, err);
 	}
 	free(x.location);
+	ret->is_here = is_here;
 	return rc;
 }
 

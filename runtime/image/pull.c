@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <time.h>
 
 #include "compat/base/str.h"
@@ -30,6 +31,7 @@ struct pull {
 	struct registry_session *session;
 	struct image_draft draft;
 	struct manifest manifest;
+	bool config_pinned;
 	char top_digest[DIGEST_SIZE];	/* of what the reference names: an index, or the manifest */
 	struct layer_jobs jobs;
 	volatile bool stop;		/* for the workers: canceled, or something failed */
@@ -52,7 +54,7 @@ struct download {
 	struct intake *intake;
 	int64_t told_ms;
 	uint64_t bytes;
-	bool was_partial;
+	bool was_partial, afresh;	/* afresh: what others left is not trusted */
 };
 
 /* ---- progress ---- */
@@ -133,13 +135,28 @@ static int begin_intake(struct download *d, struct layer_job *j, struct err *err
 	return rc;
 }
 
+/* A size that cannot be true, or could be and does not fit: told before the disk is full of it. */
+static int check_room(const struct download *d, uint64_t needed, struct err *err)
+{
+	struct statvfs fs;
+	uint64_t room;
+
+	if (fstatvfs(d->p->store->dirfd, &fs) < 0)
+		return 0;	/* then writing will tell */
+	room = (uint64_t)fs.f_bavail * fs.f_frsize;
+	if (needed <= room)
+		return 0;
+	return err_set(err, ERR_NO_SPACE, "%llu of its %llu bytes are still to come, there is room for %llu: No space left on device",
+		       (unsigned long long)needed, (unsigned long long)d->descriptor->size, (unsigned long long)room);
+}
+
 /* All bytes, those of an earlier try first. */
 static int get_bytes(struct download *d, struct http *h, struct err *err)
 {
 	struct pull *p = d->p;
 	uint64_t size = (uint64_t)d->descriptor->size;
 	char digest[DIGEST_SIZE];
-	int rc = blob_resume(p->store->dirfd, d->descriptor->digest, take_in, d, &d->blob, err);
+	int rc = blob_resume(p->store->dirfd, d->descriptor->digest, p->ref.domain, d->afresh ? UINT64_MAX : size, take_in, d, &d->blob, err);
 
 	if (rc < 0)
 		return rc;
@@ -147,15 +164,17 @@ static int get_bytes(struct download *d, struct http *h, struct err *err)
 	if (blob_size(d->blob) > size)
 		return err_set(err, ERR_INVALID, "layer %.12s: it is over its %llu bytes",
 			       digest_hex(d->descriptor->digest), (unsigned long long)size);
-	rc = registry_session_blob(p->session, h, d->descriptor->digest, blob_size(d->blob), size, take_body, d, err);
+	rc = check_room(d, size - blob_size(d->blob), err);
+	if (rc == 0)
+		rc = registry_session_blob(p->session, h, d->descriptor->digest, blob_size(d->blob), size, take_body, d, err);
 	if (rc < 0)
 		return rc;
 	tell_layer(p, d->descriptor, "Verifying Checksum", 0, 0);
-	rc = blob_finish(d->blob, NULL, digest, err);
-	if (rc == 0 && strcmp(digest, d->descriptor->digest) != 0)
+	blob_digest(d->blob, digest);
+	if (strcmp(digest, d->descriptor->digest) != 0)
 		return err_set(err, ERR_INVALID, "layer %.12s: the registry sent something else, with the digest %s",
 			       digest_hex(d->descriptor->digest), digest);
-	return rc;
+	return 0;
 }
 
 /* The partial file is worth keeping when the way to it failed, not when its content is wrong. */
@@ -170,6 +189,7 @@ static int try_layer(struct download *d, struct http *h, struct err *err)
 	const struct image_layers *layers = &d->p->store->layers;
 	struct layer_job *j = &d->p->jobs.v[d->index];
 	struct intake_result result;
+	char digest[DIGEST_SIZE];
 	bool streamed;
 	int rc = begin_intake(d, j, err);
 
@@ -195,6 +215,13 @@ static int try_layer(struct download *d, struct http *h, struct err *err)
 	}
 	if (rc == -ECANCELED && err && !err->code)
 		rc = err_set(err, ERR_CANCELED, "canceled");
+	/* Only now it may be taken for the layer by others. */
+	if (rc == 0)
+		rc = blob_finish(d->blob, d->descriptor->digest, digest, err);
+	if (rc < 0 && streamed && j->unpacked) {
+		layers->abort(layers->arg, j->dir.writer);
+		j->unpacked = false;
+	}
 	blob_writer_free(take(d->blob), is_worth_keeping(rc, err));
 	return rc;
 }
@@ -219,6 +246,8 @@ static int fetch_layer(struct pull *p, struct http *h, size_t i, struct err *err
 {
 	struct layer_job *j = &p->jobs.v[i];
 	struct download d = {.p = p, .index = i, .descriptor = &p->manifest.layers.v[i]};
+	/* A registry that never gets done holds up nobody who asks another. */
+	auto_free char *claim = xfmt("%s %s", d.descriptor->digest, p->ref.domain);
 	struct err why = ERR_INIT;
 	int rc;
 
@@ -226,22 +255,22 @@ static int fetch_layer(struct pull *p, struct http *h, size_t i, struct err *err
 	str_set(&j->record.media_type, d.descriptor->media_type);
 	j->record.size = d.descriptor->size;
 	store_pin(p->store, PIN_BLOB, j->record.digest);
-	rc = store_claim(p->store, j->record.digest, &p->stop, err);
+	rc = store_claim(p->store, claim, &p->stop, err);
 	if (rc < 0)
 		return rc;
 	if (has_come(p, j)) {
-		store_unclaim(p->store, d.descriptor->digest);
+		store_unclaim(p->store, claim);
 		tell_layer(p, d.descriptor, "Already exists", 0, 0);
 		return 0;
 	}
 	rc = try_layer(&d, h, &why);
 	if (rc < 0 && d.was_partial && why.kind == ERR_INVALID) {
 		/* What an earlier try left was wrong: it is gone now. */
-		d = (struct download){.p = p, .index = i, .descriptor = d.descriptor};
+		d = (struct download){.p = p, .index = i, .descriptor = d.descriptor, .afresh = true};
 		err_clear(&why);
 		rc = try_layer(&d, h, &why);
 	}
-	store_unclaim(p->store, d.descriptor->digest);
+	store_unclaim(p->store, claim);
 	if (rc < 0) {
 		if (err)
 			*err = why;
@@ -396,7 +425,9 @@ static int fetch_manifest(struct pull *p, struct http *h, struct err *err)
 		if (!m.is_index) {
 			p->manifest = m;
 			m = (struct manifest){0};
-			return blob_put(p->store->dirfd, text.data, text.len, p->draft.manifest, err);
+			memcpy(p->draft.manifest, digest, DIGEST_SIZE);
+			store_pin(p->store, PIN_BLOB, digest);
+			return blob_put(p->store->dirfd, text.data, text.len, digest, err);
 		}
 		rc = manifest_pick(&m, &p->platform, &chosen, err);
 		if (rc < 0)
@@ -426,7 +457,11 @@ static int fetch_config(struct pull *p, struct http *h, struct err *err)
 {
 	const struct descriptor *d = &p->manifest.config;
 	char digest[DIGEST_SIZE];
-	int rc = blob_read(p->store->dirfd, d->digest, CONFIG_MAX, &p->draft.config, NULL);
+	int rc;
+
+	store_pin(p->store, PIN_BLOB, d->digest);
+	p->config_pinned = true;
+	rc = blob_read(p->store->dirfd, d->digest, CONFIG_MAX, &p->draft.config, NULL);
 
 	if (rc < 0) {
 		rc = registry_session_blob(p->session, h, d->digest, 0, (uint64_t)d->size, keep_bytes, &p->draft.config, err);
@@ -466,6 +501,20 @@ static void name_draft(struct pull *p)
 	strv_add(&p->draft.names, text);
 }
 
+/* What is wrong will not be asked for again; what was cut off will. */
+static void drop_blobs(struct pull *p)
+{
+	AUTO(strv_clear) struct strv blobs = {0};
+
+	if (p->config_pinned)
+		strv_add(&blobs, p->manifest.config.digest);
+	if (p->draft.manifest[0])
+		strv_add(&blobs, p->draft.manifest);
+	VEC_EACH(d, &p->manifest.layers)
+		strv_add(&blobs, d->digest);
+	store_collect(p->store, &(struct strv){0}, &blobs, NULL);
+}
+
 static int pull_image(struct pull *p, struct image **ret, struct err *err)
 {
 	AUTO(http_free) struct http *h = http_new(&p->registry.settings, p->asked->cancel);
@@ -473,21 +522,24 @@ static int pull_image(struct pull *p, struct image **ret, struct err *err)
 
 	if (rc == 0)
 		rc = fetch_config(p, h, err);
-	if (rc < 0)
-		return rc;
-	store_pin(p->store, PIN_BLOB, p->draft.manifest);
-	store_pin(p->store, PIN_BLOB, p->draft.id);
-	layer_jobs_init(&p->jobs, p->store, &p->draft);
-	rc = fetch_layers(p, err);
+	if (rc == 0) {
+		layer_jobs_init(&p->jobs, p->store, &p->draft);
+		rc = fetch_layers(p, err);
+	}
 	if (rc == 0) {
 		for (size_t i = 0; i < p->jobs.n; i++)
 			layer_record_copy(VEC_ADD(&p->draft.layers), &p->jobs.v[i].record);
 		name_draft(p);
 		rc = store_commit(p->store, &p->draft, ret, err);
 	}
-	layer_jobs_clear(&p->jobs, rc < 0);
-	store_unpin(p->store, PIN_BLOB, p->draft.id);
-	store_unpin(p->store, PIN_BLOB, p->draft.manifest);
+	if (p->jobs.store)
+		layer_jobs_clear(&p->jobs, rc < 0);
+	if (p->config_pinned)
+		store_unpin(p->store, PIN_BLOB, p->manifest.config.digest);
+	if (p->draft.manifest[0])
+		store_unpin(p->store, PIN_BLOB, p->draft.manifest);
+	if (rc < 0 && !is_worth_keeping(rc, err))
+		drop_blobs(p);
 	return rc;
 }
 

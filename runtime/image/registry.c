@@ -25,6 +25,7 @@ void registry_copy_set(struct registry_copy *copy, const struct registry_setting
 		.ca_file = copy->ca_file,
 		.certs_dir = copy->certs_dir,
 		.user_agent = copy->user_agent,
+		.patience_s = from ? from->patience_s : 0,
 	};
 }
 

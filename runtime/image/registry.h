@@ -26,6 +26,7 @@ struct registry_settings {
 	const char *ca_file;		/* PEM, beside the system's; NULL: none */
 	const char *certs_dir;		/* HOST/ca.crt, client.cert, client.key below it, as docker's; NULL: /etc/docker/certs.d */
 	const char *user_agent;		/* NULL: "pouch" and the version */
+	unsigned int patience_s;	/* a peer that hardly sends anything for so long is given up; 0: 60 */
 };
 
 /* Settings with all that they point to. Zeroed at first; it is not moved, as .settings points into it. */

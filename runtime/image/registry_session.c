@@ -19,6 +19,7 @@
 #define FIRST_WAIT_MS 500
 #define RENEWALS_MAX  3		/* for one request: others may use up what was just renewed */
 #define SMALL_MAX     (64 * 1024)
+#define PROGRESS_MAX  (1 << 20)
 
 struct registry_session {
 	const struct registry_settings *settings;
@@ -26,6 +27,8 @@ struct registry_session {
 	const struct registry_auth *auth;
 	const volatile bool *cancel;
 	char *base;			/* "https://host" */
+	bool is_here;			/* it answered from this machine */
+	int64_t patience_ms;		/* no new try once that is over */
 	pthread_mutex_t lock;		/* all below */
 	struct proof proof;
 };
@@ -142,7 +145,7 @@ static int renew_proof(struct registry_session *s, struct http *h, const char *u
 		       struct err *err)
 {
 	struct token_request want = {.settings = s->settings, .auth = s->auth, .base = s->base,
-				     .repository = s->path, .challenges = challenges};
+				     .base_is_here = s->is_here, .repository = s->path, .challenges = challenges};
 	int rc = 0;
 
 	pthread_mutex_lock(&s->lock);
@@ -163,6 +166,8 @@ static int ask(struct registry_session *s, struct http *h, struct http_request *
 		int rc;
 
 		q->authorization = proof;
+		q->base = s->base;
+		q->base_is_here = s->is_here;
 		rc = http_do(h, q, ret, NULL, err);
 		if (rc < 0 || ret->status != 401 || (i && !proof) || i == RENEWALS_MAX)
 			return rc;
@@ -176,13 +181,13 @@ static int ask(struct registry_session *s, struct http *h, struct http_request *
 static int ask_patiently(struct registry_session *s, struct http *h, struct http_request *q, struct http_response *ret,
 			 struct err *err)
 {
-	int64_t wait = FIRST_WAIT_MS;
+	int64_t wait = FIRST_WAIT_MS, end = time_mono_ms() + s->patience_ms;
 
 	for (int i = 1;; i++) {
 		struct err why = ERR_INIT;
 		int rc = ask(s, h, q, ret, &why);
 
-		if (!is_worth_another_try(rc, &why, ret) || i == TRIES) {
+		if (!is_worth_another_try(rc, &why, ret) || i == TRIES || time_mono_ms() > end) {
 			if (rc < 0 && err)
 				*err = why;
 			return rc;
@@ -264,10 +269,12 @@ int registry_session_open(const struct registry_settings *settings, const char *
 	s->path = path;
 	s->auth = auth;
 	s->cancel = cancel;
+	s->patience_ms = (settings->patience_s ? settings->patience_s : 60) * 5 * 1000;
 	pthread_mutex_init(&s->lock, NULL);
 	if (auth && !str_empty(auth->registry_token))
 		s->proof.authorization = xfmt("Bearer %s", auth->registry_token);
 	rc = find_scheme(s, h, &r, &local);
+	s->is_here = r.is_here;
 	if (rc == 0 && !s->proof.authorization)
 		rc = first_proof(s, h, &r, &local);
 	if (rc < 0) {
@@ -394,6 +401,8 @@ int registry_session_blob(struct registry_session *s, struct http *h, const char
 	AUTO(http_response_clear) struct http_response r = {0};
 	struct blob_fetch f = {.response = &r, .got = from, .max = max, .sink = sink, .arg = arg};
 	int64_t wait = FIRST_WAIT_MS;
+	/* Fewer bytes are no progress: a peer that gives crumbs would be asked for ever. */
+	uint64_t progress = max / 64 < PROGRESS_MAX ? max / 64 + 1 : PROGRESS_MAX;
 
 	for (int i = 1; f.got < max; i++) {
 		struct http_request q = {.url = url, .from = f.got, .body_max = SMALL_MAX, .sink = take_bytes, .arg = &f};
@@ -414,7 +423,7 @@ int registry_session_blob(struct registry_session *s, struct http *h, const char
 		} else if (rc == 0) {
 			rc = refuse(s, &r, digest, &why);
 		}
-		if (f.got > before) {
+		if (f.got - before >= progress) {
 			i = 0;
 			wait = FIRST_WAIT_MS;
 		}

@@ -102,12 +102,14 @@ static void tidy_partial(struct image_store *store)
 
 	dir = fd < 0 ? NULL : fdopendir(fd);
 	while (dir && (d = readdir(dir))) {
+		auto_free char *name = NULL;
 		struct stat st;
 
 		if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0 ||
 		    fstatat(fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
-		if (!str_is_hex(d->d_name, 64, 64) || st.st_mtime < now - PARTIAL_AGE_SECONDS)
+		name = xstrndup(d->d_name, strcspn(d->d_name, "-"));
+		if (!str_is_hex(name, 64, 64) || st.st_mtime < now - PARTIAL_AGE_SECONDS)
 			(void)unlinkat(fd, d->d_name, 0);
 	}
 }

@@ -147,6 +147,8 @@ static int get_bearer(const struct token_request *q, const struct challenge *c, 
 	request.url = url;
 	request.post = post;
 	request.authorization = authorization;
+	request.base = q->base;
+	request.base_is_here = q->base_is_here;
 	rc = http_do(h, &request, &r, NULL, err);
 	if (rc < 0)
 		return err_wrap(err, rc, "fetch token");

@@ -19,6 +19,7 @@ struct token_request {
 	const struct registry_settings *settings;
 	const struct registry_auth *auth;	/* may be NULL */
 	const char *base;			/* the registry: scheme and host */
+	bool base_is_here;			/* as in struct http_request */
 	const char *repository;			/* to be pulled from; NULL: only to log in */
 	const struct strv *challenges;
 };

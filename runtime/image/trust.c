@@ -117,7 +117,7 @@ void trust_apply(struct trust *t, const struct registry_settings *settings, cons
 static char *bare_host(const char *host)
 {
 	if (*host == '[')
-		return xstrndup(host + 1, strcspn(host + 1, "]"));
+		return xstrndup(host + 1, strcspn(host + 1, "]%"));
 	return xstrndup(host, strcspn(host, ":"));
 }
 
@@ -156,6 +156,25 @@ static bool is_in_network(const char *network, const unsigned char address[16])
 	if (!strchr(base, ':'))
 		bits += 96;
 	return bits <= 128 && same_bits(from, address, bits);
+}
+
+bool trust_is_local(const char *host)
+{
+	static const char *const networks[] = {"127.0.0.0/8", "0.0.0.0/8", "169.254.0.0/16", "::1/128", "::/128", "fe80::/10"};
+	auto_free char *bare = bare_host(host);
+	size_t len = strlen(bare);
+	unsigned char address[16];
+
+	/* With or without the dot that ends a full name. */
+	if (len && bare[len - 1] == '.')
+		bare[--len] = '\0';
+	if (strcasecmp(bare, "localhost") == 0 || (len > 10 && strcasecmp(bare + len - 10, ".localhost") == 0))
+		return true;
+	for (size_t i = 0; parse_address(bare, address) && i < ARRAY_SIZE(networks); i++) {
+		if (is_in_network(networks[i], address))
+			return true;
+	}
+	return false;
 }
 
 bool trust_is_loopback(const char *host)

@@ -24,6 +24,8 @@ void trust_apply(struct trust *t, const struct registry_settings *settings, cons
 
 /* @host may have a port: "localhost:5000", "[::1]:5000", "127.1.2.3". */
 bool trust_is_loopback(const char *host);
+/* The same and more that only means something on this machine or its links: unspecified and link-local addresses, "x.localhost". */
+bool trust_is_local(const char *host);
 /* Is it in the list: as host, host:port, address, or in a network ("10.0.0.0/8")? */
 bool trust_is_insecure(const struct strv *list, const char *host);
 

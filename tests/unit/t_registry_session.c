@@ -609,6 +609,134 @@ static void a_registry_elsewhere_does_not_lead_to_this_machine(void **state)
 	server_stop(&victim);
 }
 
+static void answer_endless_error(struct server *server, int fd, const char *request)
+{
+	char block[4096];
+
+	(void)request;
+	(void)server;
+	(void)fd_write_all(fd, "HTTP/1.1 404 Not Found\r\n\r\n", 26); /* see reply() */
+	memset(block, ' ', sizeof(block));
+	while (fd_write_all(fd, block, sizeof(block)) == 0)
+		;
+}
+
+static void of_an_endless_error_the_beginning_is_enough(void **state)
+{
+	struct server server;
+	AUTO(client_close) struct client client = {0};
+	AUTO(buf_clear) struct buf manifest = {0};
+	struct err err = ERR_INIT;
+
+	(void)state;
+	server_start(&server, answer_endless_error);
+	client_open(&client, &server, NULL);
+	assert_true(get_manifest(&client, "latest", &manifest, &err) < 0);
+	assert_int_equal(err.kind, ERR_NOT_FOUND);
+	assert_int_equal(server.requests, 1);
+	server_stop(&server);
+}
+
+/* A byte in ten milliseconds: never silent, never done. */
+static void answer_dripping(struct server *server, int fd, const char *request)
+{
+	(void)request;
+	(void)server;
+	(void)fd_write_all(fd, "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", 46); /* see reply() */
+	while (fd_write_all(fd, " ", 1) == 0)
+		poll(NULL, 0, 10);
+}
+
+static int drop(void *arg, const void *data, size_t len, struct err *err)
+{
+	(void)arg;
+	(void)data;
+	(void)len;
+	(void)err;
+	return 0;
+}
+
+static void a_dripping_peer_is_given_up(void **state)
+{
+	struct server server;
+	struct registry_settings settings = {.patience_s = 1};
+	AUTO(http_free) struct http *http = http_new(&settings, NULL);
+	AUTO(http_response_clear) struct http_response response = {0};
+	struct http_request request = {.body_max = 1000000};
+	struct err err = ERR_INIT;
+	char url[64];
+
+	(void)state;
+	server_start(&server, answer_dripping);
+	str_fmt(url, sizeof(url), "http://127.0.0.1:%u/x", server.port);
+	request.url = url;
+	assert_true(http_do(http, &request, &response, NULL, &err) < 0);
+	assert_int_equal(err.kind, ERR_UNAVAILABLE);
+	request.sink = drop;
+	assert_true(http_do(http, &request, &response, NULL, &err) < 0);
+	assert_int_equal(err.kind, ERR_UNAVAILABLE);
+	server_stop(&server);
+}
+
+/* One byte in each answer, from where it was asked for. */
+static void answer_crumb(struct server *server, int fd, const char *request)
+{
+	const char *range = strstr(request, "Range: bytes=");
+	unsigned long from = range ? strtoul(range + 13, NULL, 10) : 0;
+	auto_free char *text = xfmt("HTTP/1.1 206 Partial Content\r\nConnection: close\r\nContent-Length: %lu\r\nContent-Range: bytes "
+				    "%lu-99999/100000\r\n\r\nx", 100000 - from, from);
+
+	(void)server;
+	(void)fd_write_all(fd, text, strlen(text)); /* see reply() */
+}
+
+static void crumbs_are_no_progress(void **state)
+{
+	struct server server;
+	AUTO(client_close) struct client client = {0};
+	struct err err = ERR_INIT;
+
+	(void)state;
+	server_start(&server, answer_crumb);
+	client_open(&client, &server, NULL);
+	assert_true(registry_session_blob(client.session, client.http, DIGEST, 0, 100000, drop, NULL, &err) < 0);
+	assert_int_equal(err.kind, ERR_UNAVAILABLE);
+	assert_in_range(server.requests, 2, 10);
+	server_stop(&server);
+}
+
+/* What a registry elsewhere names, or what a token server of its does, must not lead here: whatever the words, with a proxy or without. */
+static void a_peer_elsewhere_names_no_service_of_this_machine(void **state)
+{
+	static const char *const words[] = {"127.0.0.1", "127.1", "2130706433", "0x7f.1", "localhost", "LOCALHOST", "a.localhost",
+					    "localhost.", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "[::]", "169.254.169.254",
+					    "[fe80::1]", "user@127.0.0.1", "127.0.0.1."};
+	static const char *const proxies[] = {NULL, "http://127.0.0.1:9"};
+	struct server victim;
+
+	(void)state;
+	server_start(&victim, answer_keep);
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		for (size_t k = 0; k < ARRAY_SIZE(proxies); k++) {
+			struct registry_settings settings = {.proxy = proxies[k]};
+			AUTO(http_free) struct http *http = http_new(&settings, NULL);
+			AUTO(http_response_clear) struct http_response response = {0};
+			struct http_request request = {.body_max = 1000, .base = "https://registry.test"};
+			struct err err = ERR_INIT;
+			char url[100];
+
+			str_fmt(url, sizeof(url), "http://%s:%u/x", words[i], victim.port);
+			request.url = url;
+			assert_true(http_do(http, &request, &response, NULL, &err) < 0);
+			if (!strstr(err.msg, "on this machine"))
+				fail_msg("%s: %s", words[i], err.msg);
+			assert_int_equal(err.kind, ERR_INVALID);
+		}
+	}
+	assert_int_equal(victim.requests, 0);
+	server_stop(&victim);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -628,6 +756,10 @@ int main(void)
 		cmocka_unit_test(a_full_disk_ends_the_transfer_at_once),
 		cmocka_unit_test(a_dead_registry_is_unavailable),
 		cmocka_unit_test(a_registry_elsewhere_does_not_lead_to_this_machine),
+		cmocka_unit_test(a_peer_elsewhere_names_no_service_of_this_machine),
+		cmocka_unit_test(of_an_endless_error_the_beginning_is_enough),
+		cmocka_unit_test(a_dripping_peer_is_given_up),
+		cmocka_unit_test(crumbs_are_no_progress),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
