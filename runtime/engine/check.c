@@ -400,6 +400,38 @@ static int check_log(struct engine *e, struct container_record *r, struct err *e
 	return log_config_check(l->type, &l->config, err);
 }
 
+int check_lists(const struct api_container_create *create, struct err *err)
+{
+	const struct api_container_config *c = &create->config;
+	const struct api_host_config *h = &create->host_config;
+	const struct {
+		const char *name;
+		size_t n, max;
+	} lists[] = {
+		{"Env", c->env.n, RUN_CONFIG_LIST_MAX},
+		{"Entrypoint", c->entrypoint.n, RUN_CONFIG_LIST_MAX},
+		{"Cmd", c->cmd.n, RUN_CONFIG_LIST_MAX},
+		{"Labels", c->labels.n, RUN_CONFIG_LIST_MAX},
+		{"ExposedPorts", c->exposed_ports.n, RUN_CONFIG_LIST_MAX},
+		{"Volumes", c->volumes.n, RUN_CONFIG_VOLUMES_MAX},
+		{"Binds", h->binds.n, RUN_CONFIG_VOLUMES_MAX},
+		{"Mounts", h->mounts.n, RUN_CONFIG_VOLUMES_MAX},
+		{"Tmpfs", h->tmpfs.n, RUN_CONFIG_VOLUMES_MAX},
+		{"VolumesFrom", h->volumes_from.n, RUN_CONFIG_VOLUMES_MAX},
+		{"PortBindings", h->port_bindings.n, RUN_CONFIG_LIST_MAX},
+		{"Sysctls", h->sysctls.n, RUN_CONFIG_VOLUMES_MAX},
+		{"GroupAdd", h->group_add.n, RUN_CONFIG_VOLUMES_MAX},
+		{"SecurityOpt", h->security_opt.n, RUN_CONFIG_VOLUMES_MAX},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
+		if (lists[i].n > lists[i].max)
+			return err_set(err, ERR_TOO_LARGE, "%s has %zu entries, %zu are supported", lists[i].name, lists[i].n,
+				       lists[i].max);
+	}
+	return 0;
+}
+
 static int check_process(const struct container_record *r, struct err *err)
 {
 	const struct api_container_config *c = &r->config;

@@ -255,7 +255,9 @@ int container_create(struct engine *e, const char *name, const struct api_contai
 
 	if (str_empty(create->config.image))
 		return err_set(err, ERR_INVALID, "image of the container is not given");
-	rc = image_find(e->images, create->config.image, &image, err);
+	rc = check_lists(create, err);
+	if (rc >= 0)
+		rc = image_find(e->images, create->config.image, &image, err);
 	if (rc >= 0)
 		rc = choose_id(create, id, err);
 	if (rc < 0)

@@ -24,6 +24,26 @@ void draft_clear(struct image_draft *d)
 	strv_clear(&d->names);
 }
 
+static int check_lists(const struct image_run_config *c, struct err *err)
+{
+	const struct {
+		const char *name;
+		size_t n, max;
+	} lists[] = {
+		{"Env", c->env.n, RUN_CONFIG_LIST_MAX},		{"Entrypoint", c->entrypoint.n, RUN_CONFIG_LIST_MAX},
+		{"Cmd", c->cmd.n, RUN_CONFIG_LIST_MAX},		{"Labels", c->labels.n, RUN_CONFIG_LIST_MAX},
+		{"Shell", c->shell.n, RUN_CONFIG_LIST_MAX},	{"ExposedPorts", c->exposed_ports.n, RUN_CONFIG_LIST_MAX},
+		{"OnBuild", c->on_build.n, RUN_CONFIG_LIST_MAX}, {"Volumes", c->volumes.n, RUN_CONFIG_VOLUMES_MAX},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
+		if (lists[i].n > lists[i].max)
+			return err_set(err, ERR_TOO_LARGE, "image configuration: %s has %zu entries, %zu are supported",
+				       lists[i].name, lists[i].n, lists[i].max);
+	}
+	return 0;
+}
+
 int draft_parse(struct image_draft *d, struct err *err)
 {
 	const struct strv *diff_ids = &d->parsed.rootfs.diff_ids;
@@ -32,6 +52,9 @@ int draft_parse(struct image_draft *d, struct err *err)
 	digest_of(buf_cstr(&d->config), d->config.len, d->id);
 	rc = json_parse(&image_config_table, buf_cstr(&d->config), d->config.len, 0, "image configuration",
 			&d->parsed, err);
+	if (rc < 0)
+		return rc;
+	rc = check_lists(&d->parsed.config, err);
 	if (rc < 0)
 		return rc;
 	if (!str_eq(d->parsed.rootfs.type, "layers"))

@@ -51,6 +51,10 @@ struct image_config {
 	VEC(struct image_history) history;
 };
 
+/* More is no image or container that anybody means: each entry is compared with the others. */
+#define RUN_CONFIG_LIST_MAX	10000
+#define RUN_CONFIG_VOLUMES_MAX	1000
+
 extern const struct json_table image_run_config_table;
 extern const struct json_table image_history_table;
 extern const struct json_table image_config_table;
