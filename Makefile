@@ -274,7 +274,7 @@ check-old: setup
 # be chosen is at the top of tests/legacy/vm.
 check-vm: setup
 	$(Q)rpm/setup static vm
-	$(Q)$(MAKE) --no-print-directory static build/tools.done
+	$(Q)$(MAKE) --no-print-directory static build/tools.done build/tests/attack
 	$(Q)VM_KERNEL="$(KERNEL)" VM_MODULES="$(MODULES)" tests/run --build build vm
 
 # Static programs for guests, which the distribution's C library cannot give: it does not work on old kernels.

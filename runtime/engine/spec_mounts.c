@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statfs.h>
 
+#include "compat/base/fd.h"
 #include "compat/base/path.h"
 #include "compat/base/proc.h"
 #include "compat/base/str.h"
@@ -14,6 +16,9 @@
 #include "runtime/engine/spec.h"
 
 #define SHM_SIZE_DEFAULT (64 << 20)
+#define RAMFS_MAGIC	 0x858458f6
+
+enum { INIT_MAX = 64 << 20 };
 
 static const struct default_mount {
 	const char *destination, *type, *source;
@@ -193,6 +198,33 @@ static int add_network_files(struct engine *e, struct container *c, struct oci_s
 	return rc;
 }
 
+/*
+ * Before 3.12 nothing can be bound from the first root file system, on which the program lies where the host runs from its initramfs: EINVAL.
+ * A copy beside what the engine keeps for the boot can be. Everywhere else it is only a needless copy.
+ */
+static int init_program(struct engine *e, char **ret, struct err *err)
+{
+	AUTO(buf_clear) struct buf bytes = BUF_INIT;
+	auto_free char *program = NULL, *copy = NULL;
+	struct statfs fs;
+	int rc = proc_sibling("pouch-init", &program, err);
+
+	if (rc < 0)
+		return rc;
+	if (statfs(program, &fs) < 0 || fs.f_type != RAMFS_MAGIC) {
+		*ret = take(program);
+		return 0;
+	}
+	copy = xfmt("%s/pouch-init", e->exec_root);
+	rc = file_read(-1, program, INIT_MAX, &bytes, err);
+	if (rc >= 0)
+		rc = file_replace(-1, copy, bytes.data, bytes.len, 0755, FILE_NO_SYNC, err);
+	if (rc < 0)
+		return err_wrap(err, rc, "copy '%s'", program);
+	*ret = take(copy);
+	return 0;
+}
+
 int spec_mounts(struct engine *e, struct container *c, struct oci_spec *spec, struct err *err)
 {
 	int rc = add_defaults(e, c, spec, err);
@@ -204,7 +236,7 @@ int spec_mounts(struct engine *e, struct container *c, struct oci_spec *spec, st
 	if (spec_wants_init(&c->rec)) {
 		auto_free char *init = NULL;
 
-		rc = proc_sibling("pouch-init", &init, err);
+		rc = init_program(e, &init, err);
 		if (rc < 0)
 			return rc;
 		add(spec, SPEC_INIT_PATH, "bind", init, "bind,ro");
