@@ -342,7 +342,7 @@ check-all: setup
 check-long: setup
 	$(Q)$(MAKE) --no-print-directory -k all $(dev_tests) $(test_tools)
 	$(Q)FAULT_STEP=1 FAULT_ERRORS='12 1 5' SECURITY_LONG=yes TEST_SECONDS=7200 tests/run --build build tests/integration/31-oci-faults.sh \
-		tests/security/50-registries.sh
+		tests/security/50-registries.sh tests/security/52-bombs.sh
 
 .SECONDARY:
 

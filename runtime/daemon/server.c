@@ -30,6 +30,11 @@
 #define STACK_SIZE  (256 * 1024)
 #define MEMORY_SIZE (160 * 1024)	/* a connection's buffers; pages are touched as they are needed */
 
+#define CONNECTIONS_MAX	   4096		/* of a listener */
+#define CONNECTIONS_OF_UID 3072		/* so many of one user, and some are left for root */
+#define CONNECTIONS_OF_IP  1024
+#define IDLE_SECONDS	   60		/* without a request, or within its head: what sends nothing makes room */
+
 struct listener {
 	struct server *server;
 	int fd;
@@ -38,12 +43,19 @@ struct listener {
 	struct MHD_Daemon *http;
 };
 
+struct peer {
+	uid_t uid;
+	unsigned int connections;
+};
+
 struct server {
 	struct daemon_context *daemon;
 	VEC(struct listener) listeners;
 	struct tls *tls;
 	struct MHD_Daemon *tls_http;	/* has no listening socket: connections are added */
 	atomic_int active;		/* requests that are being served */
+	pthread_mutex_t lock;
+	VEC(struct peer) peers;		/* users with connections; under the lock */
 };
 
 /* ---- requests ---------------------------------------------------------------------------------------------------------------- */
@@ -71,7 +83,6 @@ static void request_completed(void *cls, struct MHD_Connection *conn, void **req
 	struct server *s = cls;
 	struct request *r = *req;
 
-	(void)conn;
 	(void)why;
 	if (!r)
 		return;
@@ -83,6 +94,7 @@ static void request_completed(void *cls, struct MHD_Connection *conn, void **req
 	buf_clear(&r->body);
 	free(r);
 	*req = NULL;
+	(void)MHD_set_connection_option(conn, MHD_CONNECTION_OPTION_TIMEOUT, (unsigned int)IDLE_SECONDS);
 	atomic_fetch_sub(&s->active, 1);
 }
 
@@ -139,6 +151,8 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *conn, const 
 
 	(void)version;
 	if (!r) {
+		/* From here on it may take as long as it takes. */
+		(void)MHD_set_connection_option(conn, MHD_CONNECTION_OPTION_TIMEOUT, 0u);
 		*req = request_new(s, conn, method, url);
 		return MHD_YES;
 	}
@@ -148,6 +162,59 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *conn, const 
 		return MHD_YES;
 	}
 	return serve(r) < 0 ? MHD_NO : MHD_YES;
+}
+
+/* ---- connections ------------------------------------------------------------------------------------------------------------- */
+
+/* With the lock held; a new one with none. */
+static struct peer *peer_of(struct server *s, uid_t uid)
+{
+	struct peer *p;
+
+	VEC_EACH(known, &s->peers) {
+		if (known->uid == uid)
+			return known;
+	}
+	p = VEC_ADD(&s->peers);
+	p->uid = uid;
+	return p;
+}
+
+static bool peer_uid(struct MHD_Connection *conn, uid_t *ret, int *ret_fd)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct ucred who;
+	socklen_t len = sizeof(who);
+
+	if (!info || getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &who, &len) < 0 || len != sizeof(who) ||
+	    who.uid == (uid_t)-1)
+		return false;
+	*ret = who.uid;
+	*ret_fd = info->connect_fd;
+	return true;
+}
+
+/* Nobody but root can take all connections: members of a group share the socket. *@own keeps whose it is. */
+static void on_connection(void *cls, struct MHD_Connection *conn, void **own, enum MHD_ConnectionNotificationCode what)
+{
+	struct server *s = cls;
+	struct peer *p;
+	uid_t uid;
+	int fd;
+
+	pthread_mutex_lock(&s->lock);
+	if (what == MHD_CONNECTION_NOTIFY_STARTED && peer_uid(conn, &uid, &fd)) {
+		p = peer_of(s, uid);
+		p->connections++;
+		*own = (void *)((uintptr_t)uid + 1);
+		if (uid && p->connections > CONNECTIONS_OF_UID)
+			(void)shutdown(fd, SHUT_RDWR);
+	} else if (what == MHD_CONNECTION_NOTIFY_CLOSED && *own) {
+		p = peer_of(s, (uid_t)((uintptr_t)*own - 1));
+		if (!--p->connections)
+			VEC_DEL(&s->peers, (size_t)(p - s->peers.v));
+	}
+	pthread_mutex_unlock(&s->lock);
 }
 
 /* ---- sockets ----------------------------------------------------------------------------------------------------------------- */
@@ -249,6 +316,7 @@ int server_open(struct daemon_context *daemon, struct server **ret, struct err *
 	int rc = 0;
 
 	s->daemon = daemon;
+	pthread_mutex_init(&s->lock, NULL);
 	if (o->tls_cert) {
 		const struct tls_options tls = {o->tls_ca, o->tls_cert, o->tls_key, o->tls_verify,
 						&o->manager_whitelist};
@@ -296,7 +364,10 @@ static struct MHD_Daemon *http_start(struct server *s, int fd)
 				MHD_OPTION_NOTIFY_COMPLETED, request_completed, s,	    /* */
 				MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_SIZE,	    /* */
 				MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_SIZE,    /* */
-				MHD_OPTION_CONNECTION_LIMIT, 4096u,			    /* */
+				MHD_OPTION_CONNECTION_LIMIT, (unsigned int)CONNECTIONS_MAX, /* */
+				MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)IDLE_SECONDS,  /* */
+				MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned int)CONNECTIONS_OF_IP, /* */
+				MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,		    /* */
 				MHD_OPTION_ARRAY, fd < 0 ? none : listen_item, MHD_OPTION_END);
 }
 

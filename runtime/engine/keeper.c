@@ -124,7 +124,7 @@ int keeper_watch(struct container *c, struct err *err)
 
 /* ---- clients that came before the start --------------------------------------------------------------------------------------- */
 
-static void pending_clear(struct pending_attach *p)
+void pending_attach_clear(struct pending_attach *p)
 {
 	if (p->sock >= 0)
 		close(p->sock);
@@ -136,7 +136,7 @@ void keeper_drop_pending(struct container *c)
 {
 	pthread_mutex_lock(&c->lock);
 	VEC_EACH(p, &c->pending)
-		pending_clear(p);
+		pending_attach_clear(p);
 	VEC_FREE(&c->pending);
 	pthread_mutex_unlock(&c->lock);
 }
@@ -162,7 +162,7 @@ void keeper_attach_pending(struct container *c)
 
 		/* A client that cannot be served loses its connection, which it notices. */
 		(void)shim_attach(k->shim, &attach, p->sock, p->how.early, p->how.early_len, NULL, &ERR_INIT);
-		pending_clear(p);
+		pending_attach_clear(p);
 	}
 	VEC_FREE(&list);
 }

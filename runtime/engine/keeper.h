@@ -31,6 +31,7 @@ int keeper_delete(struct container *c, struct err *err);
 /* Hand the clients that attached before the start over to it; those that cannot be are dropped. */
 void keeper_attach_pending(struct container *c);
 void keeper_drop_pending(struct container *c);
+void pending_attach_clear(struct pending_attach *p);
 
 /* Follow its events from now on: exits, OOM, execs. */
 int keeper_watch(struct container *c, struct err *err);

@@ -2,6 +2,7 @@
  * session - attach, terminal size, logs and waiting.
  */
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,8 @@
 #include "runtime/engine/internal.h"
 #include "runtime/engine/keeper.h"
 #include "runtime/log/log_driver.h"
+
+#define PENDING_MAX 256	/* clients that wait for the start of one container */
 
 /* ---- attach ----------------------------------------------------------------------------------------------------------------------- */
 
@@ -84,6 +87,20 @@ static int attach_running(struct container *c, struct keeper *k, const struct co
 	return rc;
 }
 
+/* Clients that wait for the start, and left. With the lock held. */
+static void forget_gone(struct container *c)
+{
+	for (size_t i = 0; i < c->pending.n; i++) {
+		struct pending_attach *p = &c->pending.v[i];
+		struct pollfd poll_it = {.fd = p->sock};
+
+		if (poll(&poll_it, 1, 0) <= 0 || !(poll_it.revents & (POLLHUP | POLLERR)))
+			continue;
+		pending_attach_clear(p);
+		VEC_DEL(&c->pending, i--);
+	}
+}
+
 int container_attach(struct engine *e, const char *ref, const struct container_attach *how, int sock,
 		     struct err *err)
 {
@@ -106,15 +123,18 @@ int container_attach(struct engine *e, const char *ref, const struct container_a
 	if (rc < 0)
 		return rc;
 	pthread_mutex_lock(&c->lock);
-	if (!c->removed) {
+	forget_gone(c);
+	if (!c->removed && c->pending.n < PENDING_MAX) {
 		p = VEC_ADD(&c->pending);
 		p->how = *how;
 		p->how.detach_keys = xstrdup(how->detach_keys);
 		p->how.early = how->early_len ? memcpy(xcalloc(1, how->early_len), how->early, how->early_len) : NULL;
 		p->sock = fd_take(&owned);
+	} else if (!c->removed) {
+		rc = err_set(err, ERR_UNAVAILABLE, "%d clients wait for the start of container %.12s already", PENDING_MAX, c->id);
 	}
 	pthread_mutex_unlock(&c->lock);
-	return 0;
+	return rc;
 }
 
 int container_resize(struct engine *e, const char *ref, uint32_t rows, uint32_t cols, struct err *err)

@@ -9,17 +9,25 @@
  *	attack caps				prints its effective capabilities and user
  *	attack open PATH			opens for reading and writing, and says whether that went
  *	attack descriptors SECONDS		opens all that it may, and keeps it open
+ *	attack fork COUNT SECONDS		so many children; over 100000: they fork themselves, again and again
+ *	attack memory MIB SECONDS		takes that much, and writes to it
+ *	attack clients SOCKET silent|half|deaf COUNT [PATH]
+ *						connections to pouchd that say nothing, half a request, or a whole one (POST an attachment,
+ *						GET anything else) whose answer they do not read; until it is ended
  *
  * Built static without the GNU C library: it is the container's only file, or its dynamic loader, when it is called by another name.
  */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -314,6 +322,101 @@ static int descriptors(int argc, char **argv)
 	return 0;
 }
 
+static int bomb(int argc, char **argv)
+{
+	long most = atol(argv[0]), n = 0;
+	double end = now() + atof(argv[1]);
+	int wild = most > 100000;
+
+	(void)argc;
+	signal(SIGCHLD, SIG_IGN);
+	while (now() < end) {
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			/* The children of a bomb are bombs. */
+			for (;;) {
+				if (wild)
+					(void)!fork();
+				else
+					pause();
+			}
+		}
+		if (pid > 0 && ++n == most)
+			break;
+		if (pid < 0)
+			(void)sched_yield();
+	}
+	printf("forked %ld\n", n);
+	fflush(stdout);
+	while (now() < end)
+		pause();
+	return 0;
+}
+
+static int memory(int argc, char **argv)
+{
+	size_t len = (size_t)atol(argv[0]) << 20;
+	char *p = malloc(len);
+
+	(void)argc;
+	if (!p)
+		return result("memory", 0);
+	for (size_t i = 0; i < len; i += 4096)
+		p[i] = 1;
+	printf("took %s MiB\n", argv[0]);
+	fflush(stdout);
+	sleep((unsigned)atoi(argv[1]));
+	return 0;
+}
+
+static int pouchd_connect(const char *path)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
+	/* A full backlog is a server that is busy: as good as held. */
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	for (int tries = 0; connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0; tries++) {
+		if (tries == 20) {
+			close(fd);
+			return -1;
+		}
+		usleep(5000);
+	}
+	return fd;
+}
+
+static int clients(int argc, char **argv)
+{
+	struct rlimit most = {20000, 20000};
+	const char *path = argc > 3 ? argv[3] : "/_ping";
+	int attach = strstr(path, "/attach") != NULL, count = atoi(argv[2]), held_now = 0;
+	char text[1000];
+
+	(void)setrlimit(RLIMIT_NOFILE, &most);
+	snprintf(text, sizeof(text), "%s %s HTTP/1.1\r\nHost: x\r\n%s", attach ? "POST" : "GET", path,
+		 attach ? "Connection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 0\r\n" : "");
+	signal(SIGPIPE, SIG_IGN);
+	for (int i = 0; i < count; i++) {
+		int fd = pouchd_connect(argv[0]);
+
+		if (fd < 0)
+			continue;
+		held_now++;
+		if (strcmp(argv[1], "silent") == 0)
+			continue;
+		if (write(fd, text, strlen(text)) > 0 && strcmp(argv[1], "deaf") == 0)
+			(void)!write(fd, "\r\n", 2);
+	}
+	printf("held %d\n", held_now);
+	fflush(stdout);
+	for (;;)
+		pause();
+	return 0;
+}
+
 static const struct {
 	const char *name;
 	int args;
@@ -321,6 +424,7 @@ static const struct {
 } commands[] = {
 	{"overwrite", 1, overwrite}, {"trace", 1, trace}, {"swap", 3, swap},		   {"connect", 1, reach},
 	{"caps", 0, caps},	     {"open", 1, open_path}, {"descriptors", 1, descriptors},
+	{"fork", 2, bomb},	     {"memory", 2, memory}, {"clients", 3, clients},
 };
 
 int main(int argc, char **argv)
