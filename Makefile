@@ -215,7 +215,7 @@ asan_tests := $(unit:%=build/asan/tests/%) $(fuzzers:%=build/asan/tests/%)
 
 # Old kernels, played on this one (tests/legacy): the player, and a program that is tried under it, which must not need the GNU C library.
 legacy       := main supervise filter kernels calls files netlink busy mounts remote
-test_tools := build/tests/as-kernel build/tests/kernel-probe build/tests/fail-at build/tests/attack build/tests/hostile-registry
+test_tools := build/tests/as-kernel build/tests/kernel-probe build/tests/fail-at build/tests/attack build/tests/hostile-registry build/tests/filter-dump
 
 build/tests/as-kernel: $(legacy:%=build/obj/dev/tests/legacy/%.o) $(call archives,dev,$(call existing,$(compat))) build/obj/dev/ldflags
 	$(call say,LD,$@)
@@ -238,6 +238,11 @@ build/tests/hostile-registry: tests/security/hostile_registry.c
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)musl-gcc -static -no-pie $(LANG_FLAGS) $(WARN) -O2 -o $@ $<
+
+build/tests/filter-dump: tests/security/filter_dump.c
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LANG_FLAGS) $(WARN) -O2 -o $@ $<
 
 # Makes a chosen system call of a command fail (tests/integration/31-oci-faults.sh).
 build/tests/fail-at: tests/faults/fail_at.c

@@ -72,11 +72,6 @@ quiet_lines=$(lines | tail -n 1)
 
 # ---- bombs in containers -----------------------------------------------------------------------------------------------------------
 
-# count_of NAME: processes of the container
-count_of() {
-	in_cgroups -name "*$(pouch inspect -f '{{.Id}}' "$1")*" -type d -exec cat {}/tasks {}/cgroup.procs \; 2>/dev/null | sort -u | wc -l
-}
-
 forks() {
 	# Without a limit it forks as often as it wants.
 	pouch run -d --name free --net none -v "$attack:/bin/attack:ro" busybox attack fork 300 1000
