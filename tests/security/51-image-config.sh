@@ -269,7 +269,7 @@ passwd_is_the_images() {
 		*) has "$foreign:" "$(cat "$T/more/etc/passwd")" ;;
 		esac
 		one_line pouch run --rm --net none -u "$foreign" users:1 true
-		grep -q 'unable to find user\|symbolic links' "$T/said" || { cat "$T/said"; return 1; }
+		grep -q 'unable to find user\|ymbolic link' "$T/said" || { cat "$T/said"; return 1; }
 	done
 	nothing_of_containers
 	forget
