@@ -266,9 +266,10 @@ static void clear_set(void *member)
 	*(uint64_t *)member = 0;
 }
 
+/* Unknown ones have no name to print. */
 static bool set_is_empty(const void *member)
 {
-	return *(const uint64_t *)member == 0;
+	return (*(const uint64_t *)member & ~CAP_UNKNOWN) == 0;
 }
 
 static const struct json_ops set_ops = {parse_set, print_set, clear_set, set_is_empty};

@@ -91,7 +91,8 @@ static void the_default_has_nothing_that_only_a_filter_keeps_harmless(void **sta
 
 static void sets_are_read_and_printed_as_oci_wants(void **state)
 {
-	static const char in[] = "{\"bounding\":[\"CAP_KILL\",\"CAP_CHOWN\",\"CAP_FROM_THE_FUTURE\"],\"ambient\":[]}";
+	static const char in[] = "{\"bounding\":[\"CAP_KILL\",\"CAP_CHOWN\",\"CAP_FROM_THE_FUTURE\"],\"ambient\":[],"
+				 "\"effective\":[\"CAP_FROM_THE_FUTURE\"]}";
 	AUTO(buf_clear) struct buf out = BUF_INIT;
 	struct caps caps = {0};
 	struct err err = ERR_INIT;

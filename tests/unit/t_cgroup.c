@@ -290,6 +290,7 @@ static void device_rules_fold_as_the_kernel_folds_them(void **state)
 	assert_string_equal(plan.v[1].value, "c 1:3 rw");
 	assert_string_equal(plan.v[2].value, "b 8:* rw");
 	assert_string_equal(plan.v[3].value, "c 5:* rwm");
+	cgroup_devices_clear(&folded);
 
 	res.devices.v[1].access[0] = 'x';
 	assert_int_equal(cgroup_devices_fold(&res, &folded, &err), -EINVAL);
