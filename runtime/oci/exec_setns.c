@@ -129,7 +129,6 @@ static void run_child(struct joining *j)
 	struct err err = ERR_INIT;
 	int rc = 0;
 
-	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	keep_needed(j);
 	for (size_t i = 0; i < ARRAY_SIZE(stages) && !rc; i++) {
 		rc = stages[i].run(j, &err);
@@ -242,6 +241,10 @@ static pid_t clone_joined(struct joining *j, struct err *err)
 				: ns_join_one(j->set.fds[kinds[i].kind], kinds[i].kind, err);
 	}
 	if (!rc) {
+		/* The child is seen in the container from its first moment on, so it inherits that it cannot be looked into. */
+		int dumpable = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
+
+		(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 		j->cgroup_born = j->cgroup_into >= 0;
 		pid = j->cgroup_born ? ns_clone_into(0, j->cgroup_into) : -1;
 		if (pid < 0) {
@@ -250,6 +253,8 @@ static pid_t clone_joined(struct joining *j, struct err *err)
 		}
 		if (pid == 0)
 			run_child(j);
+		if (dumpable == 1)
+			(void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
 		rc = pid < 0 ? err_sys(err, -pid, "clone") : 0;
 	}
 	for (int i = 0; i < 2; i++) {
