@@ -81,6 +81,8 @@ forks() {
 	sleep 1
 	[ "$(cat /proc/[0-9]*/stat 2>/dev/null | grep -c '(attack)')" -le 51 ]
 	pouch rm -f bound
+	# Each fork of the bomb would go through the player of the old kernel: it, and not the limit, would be what is felt.
+	[ -z "${AS_KERNEL-}" ] || return 0
 	with_bomb bomb --pids-limit 200 busybox attack fork 1000000 1000
 }
 

@@ -336,10 +336,10 @@ static int bomb(int argc, char **argv)
 		if (pid == 0) {
 			/* The children of a bomb are bombs. */
 			for (;;) {
-				if (wild)
-					(void)!fork();
-				else
+				if (!wild)
 					pause();
+				else if (fork() < 0)
+					usleep(10000);
 			}
 		}
 		if (pid > 0 && ++n == most)
