@@ -93,6 +93,12 @@ needs() {
 	done
 }
 
+# needs_setpriv: busybox has a small one under that name
+needs_setpriv() {
+	needs setpriv
+	setpriv --reuid 0 --regid 0 --clear-groups --bounding-set +all true 2>/dev/null || skip 'the setpriv of util-linux is not installed'
+}
+
 # needs_own_mounts: skips where the file has no mount namespace of its own
 needs_own_mounts() {
 	case ${POUCH_TEST_PRIVATE-} in

@@ -238,7 +238,8 @@ static int reopen_here(const struct walk *w, int flags, mode_t mode)
 {
 	int fd;
 
-	if ((flags & O_TMPFILE) != O_TMPFILE && ((flags & O_ACCMODE) != O_RDONLY || flags & O_CREAT))
+	/* Not O_ACCMODE: O_PATH is in musl's. */
+	if ((flags & O_TMPFILE) != O_TMPFILE && flags & (O_WRONLY | O_RDWR | O_CREAT))
 		return -EISDIR;
 	fd = openat(here(w), ".", flags | O_CLOEXEC, mode);
 	return fd < 0 ? -errno : fd;

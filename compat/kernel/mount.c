@@ -41,9 +41,10 @@ int mount_path_flags(void)
 
 	if (!flags) {
 		int fd = open("/", O_PATH | O_CLOEXEC);
+		char byte;
 
-		/* What really is O_PATH cannot be read from. */
-		flags = fd >= 0 && !hidden("o_path") && (fcntl(fd, F_GETFL) & O_PATH)
+		/* What really is O_PATH cannot be read from (EBADF). Old kernels open, and keep the flag for F_GETFL all the same. */
+		flags = fd >= 0 && !hidden("o_path") && read(fd, &byte, 1) < 0 && errno == EBADF
 				? O_PATH : O_RDONLY | O_NONBLOCK | O_NOCTTY;
 		if (fd >= 0)
 			close(fd);

@@ -49,7 +49,7 @@ capabilities_are_as_listed() {
 missing_capabilities_are_a_warning() {
 	caps='"CAP_KILL","CAP_NOPE"' config
 	says 'warning: process.capabilities: cannot be granted here: some that no kernel knows' oci run -b "$bundle" "$id"
-	needs setpriv
+	needs_setpriv
 	caps='"CAP_KILL","CAP_SYS_TIME"' args='"grep", "^Cap[PEB]", "/proc/self/status"' config
 	out=$(setpriv --bounding-set -sys_time "$POUCH_BUILD/pouch-oci" --root "$oci_root" run -b "$bundle" "$id" 2>&1)
 	has 'cannot be granted here: CAP_SYS_TIME' "$out"

@@ -179,13 +179,16 @@ exec_stays_inside_of_a_container_made_in_a_chroot() {
 		cp "$library" "$jail$library"
 	done
 	cp -a "$bundle" "$jail$bundle"
+	# Old kernels show the first root of all to everybody, who cannot get there.
 	cat >"$jail/try" <<-END
 		set -e
 		mkdir -p $T
 		pouch-oci --root $oci_root run -d -b $bundle $id </dev/null >/dev/null
 		pouch-oci --root $oci_root exec $id ls / || echo "exec failed"
 		pouch-oci --root $oci_root exec $id sh -c 'ls -d /proc/1/root/this-is-the-jail /this-is-the-jail $T' 2>&1 || :
-		pouch-oci --root $oci_root exec $id cat /proc/mounts | grep -c ' / '
+		pouch-oci --root $oci_root exec $id grep ' / ' /proc/mounts >/root-mounts
+		grep -v '^rootfs / rootfs ' /root-mounts || :
+		grep -vc '^rootfs / rootfs ' /root-mounts
 		pouch-oci --root $oci_root delete -f $id
 	END
 	# Control groups have their place elsewhere on old hosts.

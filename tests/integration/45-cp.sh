@@ -152,16 +152,19 @@ attributes_are_kept() {
 it 'keeps extended attributes' attributes_are_kept
 
 holes_are_kept() {
-	truncate -s 3G sparse
-	printf middle | dd of=sparse bs=1 seek=1500000000 conv=notrunc 2>/dev/null
+	# Before 3.1 no kernel says where holes are: all of them is read.
+	middle=1500000000
+	[ "$(uname -r | cut -d. -f1)" -ge 3 ] || middle=50000000
+	truncate -s $((middle * 2 + 221225472)) sparse
+	printf middle | dd of=sparse bs=1 seek=$middle conv=notrunc 2>/dev/null
 	for c in $both; do
 		pouch cp sparse "$c:/bind/sparse"
-		is 3221225472 "$(stat -c %s "$T/bind/sparse")"
+		is $((middle * 2 + 221225472)) "$(stat -c %s "$T/bind/sparse")"
 		[ "$(du -k "$T/bind/sparse" | cut -f1)" -lt 2000 ]
-		is middle "$(tail -c +1500000001 "$T/bind/sparse" | head -c 6)"
+		is middle "$(tail -c +$((middle + 1)) "$T/bind/sparse" | head -c 6)"
 		rm -f sparse2
 		pouch cp "$c:/bind/sparse" sparse2
-		cmp -n 1500010000 sparse sparse2
+		cmp -n $((middle + 10000)) sparse sparse2
 		[ "$(du -k sparse2 | cut -f1)" -lt 2000 ]
 		rm "$T/bind/sparse"
 	done
@@ -207,8 +210,10 @@ mounts_are_seen() {
 it 'sees volumes, binds and tmpfs' mounts_are_seen
 
 kernels_files_are_not_copied() {
-	has /proc/ "$(names on /)"
-	hasnt /proc/version "$(names on /)"
+	# busybox shows names without the slash in front
+	names on / >"$T/names"
+	grep -qx '/*proc/' "$T/names"
+	hasnt proc/version "$(cat "$T/names")"
 	fails 'Could not find the file /proc/version' pouch cp on:/proc/version .
 	fails 'Could not find the file /sys/kernel' pouch cp on:/sys/kernel .
 	echo x >x
@@ -282,7 +287,8 @@ modes_of_the_api() {
 	echo x >x
 	tar cf - x | curl -sf --unix-socket "$socket" -T - "http://x/containers/owner/archive?path=/tmp&copyUIDGID=1"
 	is 5:6 "$(pouch exec -u 0 owner stat -c %u:%g /tmp/x)"
-	tar cf - --owner=7 --group=8 x | curl -sf --unix-socket "$socket" -T - "http://x/containers/owner/archive?path=/tmp"
+	chown 7:8 x
+	tar cf - x | curl -sf --unix-socket "$socket" -T - "http://x/containers/owner/archive?path=/tmp"
 	is 7:8 "$(pouch exec -u 0 owner stat -c %u:%g /tmp/x)"
 	mkdir -p kind/x
 	fails 400 sh -c "tar cf - -C kind x | curl -sS --fail --unix-socket $socket -T - 'http://x/containers/owner/archive?path=/tmp&noOverwriteDirNonDir=1'"
@@ -468,7 +474,7 @@ a_stopped_container_is_left_unmounted() {
 it 'leaves nothing mounted' a_stopped_container_is_left_unmounted
 
 unprivileged_users_copy() {
-	needs setpriv
+	needs_setpriv
 	mkdir user && chown 4000:4000 user && chmod 755 "$T" "$T/work"
 	in_container sh -c 'mkdir -p /tmp/u; echo x >/tmp/u/f; chmod 4755 /tmp/u/f; mknod /tmp/u/null c 1 3'
 	chmod 666 "$socket"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # pouchd: its options, its sockets, and what its API answers
 . "$(dirname "$0")/../lib.sh"
-needs curl openssl
+needs curl
 
 api() {
 	curl -s --max-time 20 --unix-socket "$socket" "$@"
@@ -263,6 +263,7 @@ tls() {
 }
 
 tls_checks_clients() {
+	needs openssl
 	openssl req -x509 -newkey rsa:2048 -nodes -keyout "$T/ca.key" -out "$T/ca.pem" -days 2 -subj /CN=ca 2>/dev/null
 	certificate server server
 	certificate good manager

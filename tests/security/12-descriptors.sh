@@ -15,8 +15,7 @@ descriptors='3 4 5 6 7 8 9 10'
 
 # A process of the host like the container's: the same user, no more capabilities. Its root may then be looked at by way of a /proc that shows it.
 likes_start() {
-	needs setpriv
-	setpriv --reuid 1000 --regid 1000 --clear-groups --inh-caps=-all --bounding-set=-all sleep 1000 &
+	"$attack" as 1000 sleep 1000 &
 	like=$!
 	eventually 3 grep -q '^Uid:.1000' "/proc/$like/status"
 }

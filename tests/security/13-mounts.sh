@@ -159,7 +159,7 @@ hostile_console_leads_nowhere() {
 	no_proc_mounts='{"destination":"/dev/pts","type":"devpts","source":"devpts","options":["newinstance","ptmxmode=0666"]}' terminal=true
 	args=$(sh_args "echo nothing >/dev/console; cat /proc/self/mountinfo") config
 	# Either it is bound on the link itself, or that is refused: nothing is bound where the link leads.
-	got=$(script -qec "'$POUCH_BUILD/pouch-oci' --root '$oci_root' run -b '$bundle' '$id'" /dev/null </dev/null 2>&1) || :
+	got=$(script -qc "'$POUCH_BUILD/pouch-oci' --root '$oci_root' run -b '$bundle' '$id'" /dev/null </dev/null 2>&1) || :
 	rm -rf "$bundle/rootfs/dev"
 	mkdir "$bundle/rootfs/dev"
 	case $got in

@@ -14,18 +14,21 @@
  *	attack clients SOCKET silent|half|deaf COUNT [PATH]
  *						connections to pouchd that say nothing, half a request, or a whole one (POST an attachment,
  *						GET anything else) whose answer they do not read; until it is ended
+ *	attack as USER PROGRAM ARGUMENT...	is another program, of that user and group, with no capability and no way to any
  *
  * Built static without the GNU C library: it is the container's only file, or its dynamic loader, when it is called by another name.
  */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -417,6 +420,18 @@ static int clients(int argc, char **argv)
 	return 0;
 }
 
+static int as(int argc, char **argv)
+{
+	unsigned id = (unsigned)atoi(argv[0]);
+
+	(void)argc;
+	for (unsigned long cap = 0; prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0;)
+		cap++;
+	if (setgroups(0, NULL) == 0 && setgid(id) == 0 && setuid(id) == 0)
+		execvp(argv[1], argv + 1);
+	return result(argv[1], 0);
+}
+
 static const struct {
 	const char *name;
 	int args;
@@ -425,6 +440,7 @@ static const struct {
 	{"overwrite", 1, overwrite}, {"trace", 1, trace}, {"swap", 3, swap},		   {"connect", 1, reach},
 	{"caps", 0, caps},	     {"open", 1, open_path}, {"descriptors", 1, descriptors},
 	{"fork", 2, bomb},	     {"memory", 2, memory}, {"clients", 3, clients},
+	{"as", 2, as},
 };
 
 int main(int argc, char **argv)

@@ -134,6 +134,9 @@ static void check_flags(const struct world *w)
 	assert_int_equal(path_open_in(w->root, "/", O_RDWR, 0, &fd, &err), -EISDIR);
 	assert_int_equal(path_open_in(w->root, "fifo/", O_RDONLY, 0, &fd, &err), -ENOTDIR);
 	assert_int_equal(fd, -1);
+	assert_ok(path_open_in(w->root, "etc/..", O_PATH, 0, &fd, &err));
+	close(fd);
+	fd = -1;
 
 	/* A dangling link leads O_CREAT to a place inside. */
 	assert_ok(path_open_in(w->root, "dangling-file", O_WRONLY | O_CREAT, 0640, &fd, &err));
