@@ -107,7 +107,7 @@ int attach_upgrade(struct cli *cli, const char *path, const struct buf *body, st
 		.body = body ? body->data : NULL,
 		.body_len = body ? body->len : 0,
 	};
-	struct http_answer answer;
+	struct http_answer answer = {0};
 	struct http *http;
 	int rc = cli_http(cli, &http, err);
 

@@ -385,7 +385,7 @@ static int copy_out(const struct copy *c, struct err *err)
 	auto_free char *path = xstrdup(c->source), *name = NULL, *route = NULL;
 	struct http_request request = {.method = "GET", .want_header = API_PATH_STAT_HEADER};
 	struct http_answer answer;
-	struct http *http;
+	struct http *http = NULL;
 	int rc = 0;
 
 	if (str_eq(c->destination, "-") && isatty(STDOUT_FILENO))
@@ -400,7 +400,7 @@ static int copy_out(const struct copy *c, struct err *err)
 	request.path = route;
 	if (rc == 0)
 		rc = open_answer(c, &request, &http, &answer, err);
-	if (rc < 0)
+	if (rc)
 		return rc;
 	rc = receive(c, path, name, http, &answer, err);
 	if (rc < 0)

@@ -18,7 +18,7 @@ enum { COPY_CHUNK = 256 << 10 };
 /* What follows a request whose answer is a stream of progress messages. */
 static int show_answer(struct cli *cli, struct http *http, struct progress *progress, struct err *err)
 {
-	struct http_answer answer;
+	struct http_answer answer = {0};
 	int rc = http_receive(http, &answer, err);
 
 	if (rc < 0)
@@ -231,7 +231,7 @@ static int save_images(struct cli *cli, const struct strv *names, const char *ou
 		rc = http_send(http, &request, err);
 	if (!rc)
 		rc = http_receive(http, &answer, err);
-	if (rc < 0)
+	if (rc)
 		return rc;
 	if (answer.status >= 400)
 		return cli_finish(http, answer.status, NULL, err);

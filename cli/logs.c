@@ -94,8 +94,8 @@ static int logs(struct cli *cli, const struct logs_command *o, const char *name,
 	AUTO(container_view_clear) struct container_view view = {0};
 	AUTO(buf_clear) struct buf path = BUF_INIT;
 	struct http_request request = {.method = "GET"};
-	struct http_answer answer;
-	struct http *http;
+	struct http_answer answer = {0};
+	struct http *http = NULL;
 	int rc = build_path(o, name, &path, err);
 
 	if (!rc)

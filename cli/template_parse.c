@@ -239,7 +239,7 @@ static int take_char(struct parser *ps, struct operand *o)
 		return rc;
 	ps->p++;
 	o->type = OPERAND_LITERAL;
-	o->literal = json_object_new_int((unsigned char)text.data[0]);
+	o->literal = json_object_new_int((unsigned char)buf_cstr(&text)[0]);
 	return 0;
 }
 

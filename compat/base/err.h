@@ -59,8 +59,8 @@ enum err_kind err_kind_from_status(int status);
 
 void err_clear(struct err *err);
 
-/* clang's analyzer does not see into other files: so it knows that a failure is negative. */
-#ifdef __clang_analyzer__
+/* The analyzers of clang and gcc (tests/lint/analyze) do not see into other files: so they know that a failure is negative. */
+#if defined(__clang_analyzer__) || defined(POUCH_ANALYZE)
 static inline int err_is_negative(int rc)
 {
 	if (rc >= 0)

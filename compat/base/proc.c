@@ -61,7 +61,7 @@ static int read_stat(pid_t pid, struct stat_line *ret)
 
 int proc_parent(pid_t pid, pid_t *ret)
 {
-	struct stat_line line;
+	struct stat_line line = {0};
 	int rc = pid > 0 ? read_stat(pid, &line) : -ESRCH;
 
 	if (!rc)
@@ -71,7 +71,7 @@ int proc_parent(pid_t pid, pid_t *ret)
 
 int proc_ref_get(pid_t pid, struct proc_ref *ret)
 {
-	struct stat_line line;
+	struct stat_line line = {0};
 	int rc;
 
 	if (pid <= 0)
@@ -85,7 +85,7 @@ int proc_ref_get(pid_t pid, struct proc_ref *ret)
 
 bool proc_ref_alive(const struct proc_ref *ref)
 {
-	struct stat_line line;
+	struct stat_line line = {0};
 	int rc = ref->pid > 0 ? read_stat(ref->pid, &line) : -ESRCH;
 
 	if (rc == -ESRCH)
@@ -99,7 +99,7 @@ bool proc_ref_alive(const struct proc_ref *ref)
 /* Has its pid not become another's? 0, -ESRCH, or why that cannot be read. */
 static int still_is(const struct proc_ref *ref)
 {
-	struct proc_ref now;
+	struct proc_ref now = {0};
 	int rc = proc_ref_get(ref->pid, &now);
 
 	return rc ? rc : now.start == ref->start ? 0 : -ESRCH;

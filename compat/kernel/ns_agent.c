@@ -40,7 +40,7 @@ int ns_agent_connect(const char *path, int *ret_fd, struct err *err)
 /* It may have refused, answered and closed before it heard all: then that is what went wrong. */
 static int unheard(int conn, struct err *err)
 {
-	struct ns_agent_answer answer;
+	struct ns_agent_answer answer = {0};
 
 	if (ns_agent_receive(conn, 0, &answer, NULL, NULL) == 0 && answer.code)
 		return err_sys(err, answer.code, "the container's agent cannot start a process");

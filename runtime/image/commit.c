@@ -310,7 +310,7 @@ static int restore_layer(struct image_store *store, struct layer_record *l, cons
 			 const char *chain_id, struct err *err)
 {
 	const struct image_layers *layers = &store->layers;
-	struct image_layer_dir dir;
+	struct image_layer_dir dir = {0};
 	int rc = blob_check(store->dirfd, l->digest, err);
 
 	if (rc == 0)

@@ -403,8 +403,9 @@ static int oci_resolve(struct load *l, const struct descriptor *named, struct ma
 		}
 		if (rc < 0)
 			break;
-		rc = level < 2 ? manifest_pick(&m, &host, &chosen, err) :
-				 err_set(err, ERR_INVALID, "indexes inside indexes inside indexes: refused");
+		if (level == 2)
+			return err_set(err, ERR_INVALID, "indexes inside indexes inside indexes: refused");
+		rc = manifest_pick(&m, &host, &chosen, err);
 		if (rc == 0) {
 			str_set(&digest, chosen->digest);
 			str_set(&type, chosen->media_type);

@@ -96,12 +96,12 @@ int platform_fit(const struct platform *wanted, const char *os, const char *arch
 	want = variant_number(wanted->variant);
 	have = variant_number(variant);
 	/* arm64 without a variant is v8, amd64 without one is v1. */
-	if (strcmp(wanted->architecture, "arm64") == 0 && (want ? want : 8) == (have ? have : 8))
+	if (str_eq(wanted->architecture, "arm64") && (want ? want : 8) == (have ? have : 8))
 		return 99;
-	if (strcmp(wanted->architecture, "amd64") == 0)
+	if (str_eq(wanted->architecture, "amd64"))
 		return (have ? have : 1) <= (want ? want : 1) ? 50 + have : 0;
 	/* Later processors run what earlier ones do, but for arm64. */
-	if (strcmp(wanted->architecture, "arm") == 0 && want && have)
+	if (str_eq(wanted->architecture, "arm") && want && have)
 		return have < want ? 50 + have : 0;
 	return 10;
 }

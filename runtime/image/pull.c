@@ -562,7 +562,7 @@ static int run(struct pull *p, struct image **ret, struct err *err)
 		return rc;
 	tell(p, NULL, 0, 0, "Digest: %s", p->top_digest);
 	tell(p, NULL, 0, 0, "Status: %s for %s",
-	     before && strcmp(before->id, image->id) == 0 ? "Image is up to date" : "Downloaded newer image", familiar);
+	     before && str_eq(before->id, image->id) ? "Image is up to date" : "Downloaded newer image", familiar);
 	if (ret)
 		*ret = take(image);
 	return 0;

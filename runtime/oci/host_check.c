@@ -106,7 +106,7 @@ int oci_host_check_process(const struct oci_process *p, struct err *err)
 
 int oci_host_check(const struct oci_spec *spec, struct err *err)
 {
-	struct fit fit = {0};
+	struct fit fit;
 	int rc = 0;
 
 	if (spec->process)

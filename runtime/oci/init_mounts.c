@@ -109,7 +109,7 @@ static int make_place(int root_fd, const char *path, bool directory, int *ret_fd
 	if (directory && make_last(root_fd, path, ret_fd) == 0)
 		return 0;
 	/* A link to nowhere is followed to where it points inside the root. */
-	rc = path_resolve_in(root_fd, path, &real, NULL);
+	(void)path_resolve_in(root_fd, path, &real, NULL);	/* else it is made where it is named */
 	if (directory)
 		return path_mkdirs_in(root_fd, real ? real : path, 0755, ret_fd, err);
 	rc = path_parent_in(root_fd, real ? real : path, true, &parent, &name, err);

@@ -54,7 +54,7 @@ int sync_recv(int fd, enum sync_kind *ret, int *ret_fd, struct err *err)
 
 int sync_expect(int fd, enum sync_kind want, struct err *err)
 {
-	enum sync_kind kind;
+	enum sync_kind kind = 0;
 	int rc = sync_recv(fd, &kind, NULL, err);
 
 	if (!rc && kind != want)

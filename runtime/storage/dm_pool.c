@@ -526,7 +526,7 @@ static int probe_pool(int control, const char *pool, const char *thin, const str
 {
 	struct dm_line line = {0, PROBE_DATA / 512, "thin-pool", NULL};
 	char args[120];
-	dev_t dev;
+	dev_t dev = 0;
 	int rc = dm_pool_line(args, b->metadata, b->data, 0, false);
 
 	line.args = args;

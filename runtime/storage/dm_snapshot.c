@@ -190,7 +190,7 @@ static struct fit probe_device(int control, const char *dir, const char *image, 
 	int fds[2] = {-1, -1};
 	char args[80];
 	struct fit f;
-	dev_t dev;
+	dev_t dev = 0;
 	int rc = attach_both(image, cow, dir, fds, args, &err);
 
 	line.args = args;
@@ -506,7 +506,7 @@ static int snapshot_rootfs_fill(struct storage *s, int dirfd, const struct layer
 	char uuid[33], name[20] = "c";
 	struct dm_record record = {.name = name, .origin = uuid};
 	unsigned char number[8];
-	uint64_t size;
+	uint64_t size = 0;
 	int rc = ensure_image(s, top, &place, err);
 
 	if (rc == 0)

@@ -488,7 +488,7 @@ static int start_for(struct storage *s, const struct rootfs *r, struct fuse_reco
 	AUTO(buf_clear) struct buf lower = BUF_INIT;
 	const struct fuse_helper *h = find_helper(record->helper, &program);
 	struct fuse_mount m = {.upper = upper, .work = work, .merged = merged};
-	struct proc_ref process;
+	struct proc_ref process = {0};
 	int rc = 0;
 
 	if (!h)
