@@ -366,7 +366,10 @@ finish() {
 
 	wait
 
-	# What a failed test left is removed all the same.
+	# What a failed test left is removed all the same; what is frozen cannot end.
+	in_cgroups -path "*/$cgroup_parent*" -name freezer.state | while read -r state; do
+		echo THAWED >"$state"
+	done
 	for p in $(our_processes | sort -u); do
 		[ "$p" = $$ ] || kill -9 "$p" 2>/dev/null
 	done
