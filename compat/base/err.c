@@ -8,6 +8,11 @@
 
 #include "compat/base/str.h"
 
+/* They are functions here, for analyzers too. */
+#undef err_sys
+#undef err_set
+#undef err_wrap
+
 static const struct {
 	int code, status;
 } kinds[ERR_KIND_COUNT] = {
