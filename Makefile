@@ -123,7 +123,7 @@ fuzz_out    := build/fuzz
 archives = $(patsubst %,build/obj/$1/%.a,$(foreach f,$2,$f/lib$(notdir $f)))
 existing = $(filter $1,$(folders))
 
-.PHONY: all static setup demo check check-all check-long check-unit check-integration check-old check-vm asan fuzz lint bench install rpm clean
+.PHONY: all static setup demo check check-all check-long check-unit check-integration check-old check-vm asan fuzz lint analyze bench install rpm clean
 all: $(programs:%=build/%) $(call archives,dev,$(folders))
 
 # ---- rules ---------------------------------------------------------------------------------------------------------------------
@@ -331,6 +331,10 @@ rpm:
 
 lint: all
 	$(Q)tests/run --build build lint
+
+# What the analyzers of clang and gcc find, against the answers in tests/lint/analyze.answered: minutes.
+analyze: setup
+	$(Q)tests/lint/analyze
 
 # Every suite on this kernel. The first call may have to install packages, so that what they provide is only known to the second. What does not
 # build fails, and keeps nothing else from being tested.

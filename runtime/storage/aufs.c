@@ -120,8 +120,12 @@ static int whiteouts_at(int fd, int depth, struct err *err)
 	int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	dir = own < 0 ? NULL : fdopendir(own);
-	if (!dir || fstat(fd, &st) < 0)
-		return err_sys(err, errno, "read directory of a layer");
+	if (!dir || fstat(fd, &st) < 0) {
+		rc = err_sys(err, errno, "read directory of a layer");
+		if (!dir && own >= 0)
+			close(own);
+		return rc;
+	}
 	if (depth > TREE_MAX_DEPTH)
 		return err_set(err, ERR_TOO_LARGE, "directories of a layer are nested over %d deep", TREE_MAX_DEPTH);
 	while (rc == 0 && (errno = 0, e = readdir(dir))) {
