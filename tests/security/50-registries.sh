@@ -7,7 +7,7 @@ needs curl gzip
 # HTTP, and files in the store: 70-registry has all of the kernel that is in it.
 [ -z "${AS_KERNEL-}" ] || skip 'registries are attacked on the running kernel: an older one would change nothing'
 
-hostile=${attack%/*}/hostile-registry
+hostile=$tools/hostile-registry
 [ -x "$hostile" ] || skip "there is no $hostile: make build/tests/hostile-registry"
 
 dir=$T/registry
@@ -141,7 +141,8 @@ the_naive_wait_for_ever() {
 	for way in drip headdrip silence; do
 		exits 124 timeout 2 curl -s -o /dev/null "http://$here/v2/manifest-$way/app/manifests/1"
 	done
-	exits 124 timeout 2 curl -sL --max-redirs -1 -o /dev/null "http://$here/v2/manifest-loop/app/manifests/1"
+	# Newer ones end after thousands, for the sum of all heads.
+	timeout 2 curl -sL --max-redirs -1 -o /dev/null "http://$here/v2/manifest-loop/app/manifests/1" || :
 	[ "$(requests 5091 | grep -c loop)" -gt 50 ]
 }
 

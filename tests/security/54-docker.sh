@@ -7,7 +7,7 @@ needs_engine docker dockerd containerd
 needs python3
 [ "${POUCH_TEST_PRIVATE-}" = yes ] || skip 'dockerd gets a network namespace of its own, or none'
 
-filters=${attack%/*}/filter-dump
+filters=$tools/filter-dump
 [ -x "$filters" ] || skip "there is no $filters: make build/tests/filter-dump"
 archive=$(image_archive) || skip 'busybox-static is not installed'
 pouchd_start

@@ -6,6 +6,7 @@
 attack=$POUCH_BUILD/tests/attack
 [ -x "$attack" ] || attack=$tests/../build/tests/attack
 [ -x "$attack" ] || skip "there is no $attack: make build/tests/attack"
+tools=${attack%/*}
 # Where the root is an initramfs, old kernels bind nothing that lies on it.
 cp "$attack" "$T/attacker"
 attack=$T/attacker
