@@ -640,9 +640,11 @@ static void of_an_endless_error_the_beginning_is_enough(void **state)
 /* A byte in ten milliseconds: never silent, never done. */
 static void answer_dripping(struct server *server, int fd, const char *request)
 {
+	static const char head[] = "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n";
+
 	(void)request;
 	(void)server;
-	(void)fd_write_all(fd, "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", 46); /* see reply() */
+	(void)fd_write_all(fd, head, sizeof(head) - 1); /* see reply() */
 	while (fd_write_all(fd, " ", 1) == 0)
 		poll(NULL, 0, 10);
 }
