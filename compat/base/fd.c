@@ -85,6 +85,14 @@ int fd_set_nonblock(int fd, bool on)
 	return fcntl(fd, F_SETFL, flags) < 0 ? -errno : 0;
 }
 
+/* What is a place only cannot be read from: EBADF. At an offset, so that nothing is lost of what can. */
+bool fd_is_path(int fd)
+{
+	char byte;
+
+	return pread(fd, &byte, 1, 0) < 0 && errno == EBADF;
+}
+
 /* ---- close many ---- */
 
 static bool is_kept(int fd, const int *keep, size_t keep_count)

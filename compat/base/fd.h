@@ -41,6 +41,8 @@ int file_lock(const char *path, bool wait, int *ret_fd, struct err *err);
 
 int fd_set_cloexec(int fd, bool on);
 int fd_set_nonblock(int fd, bool on);
+/* Was it really opened as a place only? Kernels before O_PATH open the file itself, and keep the flag for F_GETFL all the same. */
+bool fd_is_path(int fd);
 /* Close every fd from @first on except the sorted @keep list. close_range(2) or a walk of /proc/self/fd. */
 void fd_close_from(int first, const int *keep, size_t keep_count);
 

@@ -127,12 +127,12 @@ int path_open_file_at(int dirfd, const char *name)
 	look = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (look < 0)
 		return -errno;
-	if (!(fcntl(look, F_GETFL) & O_PATH))
-		return fd_take(&look);
-	if (fstatat(look, "", &st, AT_EMPTY_PATH) < 0)
+	if (fstatat(look, "", &st, AT_EMPTY_PATH) < 0 && fstat(look, &st) < 0)	/* fstat() of a place: since 3.6; the other: since 2.6.39 */
 		return -errno;
 	if (!S_ISREG(st.st_mode))
 		return S_ISLNK(st.st_mode) ? -ELOOP : -ENXIO;
+	if (!fd_is_path(look))
+		return fd_take(&look);
 	(void)str_fmt(path, sizeof(path), "/proc/self/fd/%d", look);
 	fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;

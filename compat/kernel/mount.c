@@ -12,6 +12,7 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
+#include "compat/base/fd.h"
 #include "compat/base/hide.h"
 #include "compat/base/path.h"
 #include "compat/base/str.h"
@@ -41,10 +42,8 @@ int mount_path_flags(void)
 
 	if (!flags) {
 		int fd = open("/", O_PATH | O_CLOEXEC);
-		char byte;
 
-		/* What really is O_PATH cannot be read from (EBADF). Old kernels open, and keep the flag for F_GETFL all the same. */
-		flags = fd >= 0 && !hidden("o_path") && read(fd, &byte, 1) < 0 && errno == EBADF
+		flags = fd >= 0 && !hidden("o_path") && fd_is_path(fd)
 				? O_PATH : O_RDONLY | O_NONBLOCK | O_NOCTTY;
 		if (fd >= 0)
 			close(fd);

@@ -33,20 +33,6 @@ load() {
 	pouch load -q -i "$T/image.tar"
 }
 
-# one_line COMMAND...: fails, and says why in one line that can be printed
-one_line() {
-	if "$@" >"$T/said" 2>&1; then
-		echo "'$*' should have failed, and said:"
-		cat "$T/said"
-		return 1
-	fi
-	if [ "$(wc -l <"$T/said")" != 1 ] || grep -q '[[:cntrl:]]' "$T/said"; then
-		echo "'$*' said:"
-		cat -v "$T/said"
-		return 1
-	fi
-}
-
 forget() {
 	images=$(pouch images -q | sort -u)
 	# shellcheck disable=SC2086 # one word an image

@@ -14,20 +14,6 @@ untouched() {
 	is 'private-bytes 644 1' "$(cat "$outside/secret") $(stat -c '%a %h' "$outside/secret")"
 }
 
-# one_line COMMAND...: fails, and says why in one line that can be printed
-one_line() {
-	if timeout 60 "$@" >"$T/said" 2>&1; then
-		echo "'$*' should have failed, and said:"
-		cat "$T/said"
-		return 1
-	fi
-	if [ "$(wc -l <"$T/said")" != 1 ] || grep -q '[[:cntrl:]]' "$T/said"; then
-		echo "'$*' said:"
-		cat -v "$T/said"
-		return 1
-	fi
-}
-
 load() {
 	timeout 60 "$POUCH_BUILD/pouch" -H "unix://$socket" load -q -i "$1"
 }

@@ -27,3 +27,17 @@ hide() {
 	[ -z "${1-}" ] || POUCH_HIDE=${POUCH_HIDE:+$POUCH_HIDE,}$1
 	export POUCH_HIDE="${POUCH_HIDE-}"
 }
+
+# one_line COMMAND...: fails, and says why in one line that can be printed
+one_line() {
+	if "$@" >"$T/said" 2>&1; then
+		echo "'$*' should have failed, and said:"
+		cat "$T/said"
+		return 1
+	fi
+	if [ "$(wc -l <"$T/said")" != 1 ] || grep -q '[[:cntrl:]]' "$T/said"; then
+		echo "'$*' said:"
+		cat -v "$T/said"
+		return 1
+	fi
+}

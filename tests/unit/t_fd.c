@@ -302,6 +302,23 @@ static void a_log_line_is_one_line(void **state)
 	assert_null(strstr(b.data, "not shown"));
 }
 
+static void a_place_is_known_by_what_it_does(void **state)
+{
+	int place = open("/proc/self/exe", O_PATH | O_CLOEXEC), file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	int top = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	char byte;
+
+	assert_true(place >= 0 && file >= 0 && top >= 0);
+	/* A kernel without O_PATH has opened it. */
+	assert_int_equal(fd_is_path(place), read(place, &byte, 1) < 0);
+	assert_false(fd_is_path(file));
+	assert_false(fd_is_path(top));
+	assert_int_equal(lseek(file, 0, SEEK_CUR), 0);
+	close(place);
+	close(file);
+	close(top);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -315,6 +332,7 @@ int main(void)
 		cmocka_unit_test(descriptors_travel_with_their_bytes),
 		cmocka_unit_test(sockets_live_at_paths_of_any_length),
 		cmocka_unit_test(a_log_line_is_one_line),
+		cmocka_unit_test(a_place_is_known_by_what_it_does),
 	};
 
 	return cmocka_run_group_tests_name("fd", tests, setup, teardown);
