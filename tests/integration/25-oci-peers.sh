@@ -122,12 +122,17 @@ podman_updates() {
 	has $((77 << 20)) "$(cat "$T/limits")"
 }
 
+# restarts CLIENT: p or d
+restarts() {
+	before=$("$1" inspect -f '{{.State.Pid}}' one)
+	asks start "$1" restart -t 5 one >/dev/null
+	is running "$("$1" inspect -f '{{.State.Status}}' one)"
+	hasnt "[$before]" "[$("$1" inspect -f '{{.State.Pid}}' one)]"
+}
+
 podman_restarts() {
 	is_up podman
-	before=$(p inspect -f '{{.State.Pid}}' one)
-	asks start p restart -t 5 one >/dev/null
-	is running "$(p inspect -f '{{.State.Status}}' one)"
-	hasnt "[$before]" "[$(p inspect -f '{{.State.Pid}}' one)]"
+	restarts p
 }
 
 podman_stops_and_removes() {
@@ -328,10 +333,7 @@ docker_updates() {
 
 docker_restarts() {
 	is_up docker
-	before=$(d inspect -f '{{.State.Pid}}' one)
-	asks start d restart -t 5 one >/dev/null
-	is running "$(d inspect -f '{{.State.Status}}' one)"
-	hasnt "[$before]" "[$(d inspect -f '{{.State.Pid}}' one)]"
+	restarts d
 }
 
 docker_stops_and_removes() {
