@@ -330,6 +330,76 @@ bool cgroup_exists(const struct cgroup *cg)
 	return false;
 }
 
+/* The hierarchies of "CONTROLLER[,CONTROLLER...]", marked in @chosen. */
+static int choose(const struct cgroup *cg, const char *controllers, bool *chosen, struct err *err)
+{
+	AUTO(strv_clear) struct strv names = {0};
+
+	strv_split(&names, controllers, ",", true);
+	STRV_EACH(name, &names) {
+		int c = 0, h;
+
+		while (c < CTL_COUNT && strcmp(*name, cgroup_controller_name(c, false)) != 0)
+			c++;
+		if (c == CTL_COUNT)
+			return err_set(err, ERR_INVALID, "unknown controller '%s'", *name);
+		h = cgroup_serving(cg, c);
+		if (h < 0)
+			return err_set(err, ERR_UNSUPPORTED, "controller '%s' has no hierarchy that the group is in", *name);
+		chosen[h] = true;
+	}
+	return 0;
+}
+
+/* In the v2 tree of a hybrid host a group may be missing: then its tasks stay where they are. */
+static bool may_be_missing(const struct cgroup *cg, int h)
+{
+	return h == cg->host.unified && cg->host.mode != CGROUP_V2 && !(cg->host.hierarchies.v[h].carries & ~SELDOM);
+}
+
+static int descend_one(const struct cgroup *cg, const char *where, char **dirs, struct err *err)
+{
+	auto_free bool *chosen = xcalloc(cg->host.hierarchies.n + 1, sizeof(*chosen));
+	const char *colon = strchr(where, ':'), *path = colon ? colon + 1 : where;
+	auto_free char *controllers = colon ? xstrndup(where, (size_t)(colon - where)) : NULL, *clean = NULL;
+	int rc = controllers ? choose(cg, controllers, chosen, err) : 0;
+
+	if (!rc && path[strspn(path, "/")])
+		rc = check_path(path, &clean, err);
+	for (int h = 0; !rc && h < (int)cg->host.hierarchies.n; h++) {
+		auto_free char *dir = NULL;
+
+		if (!cg->joined[h] || (controllers && !chosen[h]))
+			continue;
+		if (dirs[h])
+			return err_set(err, ERR_INVALID, "two groups for one hierarchy: '%s' and '%s'", dirs[h], where);
+		dir = clean ? xfmt("%s/%s", cg->dirs[h], clean) : xstrdup(cg->dirs[h]);
+		if (cgroup_is_dir(dir))
+			dirs[h] = take(dir);
+		else if (controllers || !may_be_missing(cg, h))
+			return err_set(err, ERR_NOT_FOUND, "no cgroup '%s'", dir);
+	}
+	return rc;
+}
+
+int cgroup_descend(struct cgroup *cg, const char *const *wheres, struct err *err)
+{
+	auto_free char **dirs = xcalloc(cg->host.hierarchies.n + 1, sizeof(*dirs));
+	int rc = 0;
+
+	for (size_t i = 0; !rc && wheres[i]; i++)
+		rc = descend_one(cg, wheres[i], dirs, err);
+	for (size_t h = 0; h < cg->host.hierarchies.n; h++) {
+		if (rc || !dirs[h]) {
+			free(dirs[h]);
+			continue;
+		}
+		free(cg->dirs[h]);
+		cg->dirs[h] = dirs[h];
+	}
+	return rc;
+}
+
 int cgroup_join_unified(struct cgroup *cg, struct err *err)
 {
 	AUTO(pid_vec_clear) pid_vec pids = {0};

@@ -205,6 +205,17 @@ enum cgroup_mode cgroup_mode(const struct cgroup *cg);
 /* Host directory of the group for @controller ("memory", "freezer", ...; "" for the v2 tree), NULL when there is none. Borrowed. */
 const char *cgroup_dir(const struct cgroup *cg, const char *controller);
 
+/*
+ * From now on @cg means groups below it, which must exist in every hierarchy that is chosen (ERR_NOT_FOUND).
+ *
+ * @wheres	NULL-terminated: one "PATH" for all hierarchies, or any number of "CONTROLLER[,CONTROLLER...]:PATH", each for the hierarchies of
+ *		these; "/" is the group itself, ".." is refused. ERR_INVALID: an unknown controller, or two groups for one hierarchy;
+ *		ERR_UNSUPPORTED: a controller that no hierarchy of the group carries.
+ *
+ * After a failure @cg is as before.
+ */
+int cgroup_descend(struct cgroup *cg, const char *const *wheres, struct err *err);
+
 /* Make the group in every hierarchy, parents too (cpusets inherit, v2 controllers are enabled). Undone on failure. */
 int cgroup_create(struct cgroup *cg, struct err *err);
 bool cgroup_exists(const struct cgroup *cg);

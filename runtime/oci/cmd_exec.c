@@ -35,7 +35,7 @@ static const struct poptOption exec_options[] = {
 	{"no-new-privs", 0, POPT_ARG_NONE, &o.no_new_privs, 0, "set no_new_privs", NULL},
 	{"cap", 'c', POPT_ARG_ARGV, &o.caps, 0, "add a capability (many)", "CAP_X"},
 	{"preserve-fds", 0, POPT_ARG_INT, &o.preserve_fds, 0, "pass this many fds from 3 on", "N"},
-	{"cgroup", 0, POPT_ARG_ARGV, &o.cgroups, 0, "a group below the container's", "PATH"},
+	{"cgroup", 0, POPT_ARG_ARGV, &o.cgroups, 0, "a group below the container's", "[CONTROLLER,...:]PATH"},
 	{"ignore-paused", 0, POPT_ARG_NONE, &o.ignore_paused, 0, "even in a paused container", NULL},
 	{"no-subreaper", 0, POPT_ARG_NONE, &o.no_subreaper, 0, "accepted for runc's sake", NULL},
 	POPT_TABLEEND,
@@ -137,15 +137,12 @@ static int from_file(struct oci_process *p, struct err *err)
 	return rc < 0 ? rc : oci_process_parse(buf_cstr(&text), text.len, p, err);
 }
 
-/* "PATH" for all hierarchies; runc also takes "CONTROLLER:PATH", which has no single place here. */
-static int pick_cgroup(const char **ret, struct err *err)
+static void log_started(const char *id, const struct oci_process *p, const struct oci_exec_started *started)
 {
-	*ret = o.cgroups ? o.cgroups[0] : NULL;
-	if (o.cgroups && o.cgroups[1])
-		return err_set(err, ERR_UNSUPPORTED, "--cgroup: a group for each controller is not supported");
-	if (*ret && strchr(*ret, ':'))
-		return err_set(err, ERR_UNSUPPORTED, "--cgroup: a group for each controller is not supported");
-	return 0;
+	auto_free char *text = xfmt("container '%s': process %d, by %s: %s", id, (int)started->pid,
+				    started->exit_fd < 0 ? "setns" : "its agent", p->args.v[0]);
+
+	cmd_log("debug", text);
 }
 
 static int exec(int count, const char **args, struct err *err)
@@ -164,8 +161,6 @@ static int exec(int count, const char **args, struct err *err)
 	rc = cmd_load(args[0], &c, err);
 	if (!rc)
 		rc = o.process ? from_file(&p, err) : from_options(c, count - 1, args + 1, &p, err);
-	if (!rc)
-		rc = pick_cgroup(&how.cgroup, err);
 	if (!rc && p.terminal && o.detach && !o.console_socket)
 		rc = err_set(err, ERR_INVALID,
 			     "cannot allocate a terminal without --console-socket when nobody stays to hold it");
@@ -176,15 +171,17 @@ static int exec(int count, const char **args, struct err *err)
 	for (int i = 0; i < 3; i++)
 		how.stdio[i] = i;
 	how.console_socket = socket;
+	how.cgroups = (const char *const *)o.cgroups;
 	how.pid_file = o.pid_file;
 	how.preserve_fds = o.preserve_fds;
 	how.ignore_paused = o.ignore_paused;
 	if (!o.detach)
 		cmd_block_signals();
 	rc = oci_exec(c, &p, &how, &started, err);
-	if (rc || o.detach)
+	if (rc)
 		return rc;
-	return cmd_wait(&started);
+	log_started(args[0], &p, &started);
+	return o.detach ? 0 : cmd_wait(&started);
 }
 
 const struct cmd cmds_exec[] = {

@@ -25,6 +25,23 @@ static int check_state(struct oci_container *c, const struct oci_exec *options, 
 	return 0;
 }
 
+int exec_group_below(const struct oci_container *c, const struct oci_exec *options, struct cgroup **ret, struct err *err)
+{
+	AUTO(cgroup_close) struct cgroup *cg = NULL;
+	int rc;
+
+	*ret = NULL;
+	if (!options->cgroups || !options->cgroups[0])
+		return 0;
+	rc = cgroup_open(c->state.cgroup, &cg, err);
+	if (!rc)
+		rc = cgroup_descend(cg, options->cgroups, err);
+	if (rc)
+		return err_wrap(err, rc, "--cgroup");
+	*ret = take(cg);
+	return 0;
+}
+
 int oci_exec(struct oci_container *c, const struct oci_process *process, const struct oci_exec *options,
 	     struct oci_exec_started *ret, struct err *err)
 {

@@ -16,7 +16,7 @@ struct oci_exec {
 	int stdio[3];		/* -1: /dev/null; not used with process.terminal. Stay the caller's */
 	int console_socket;	/* connected unix socket for the pty's master, or -1: *ret_console */
 	const char *pid_file;
-	const char *cgroup;	/* group below the container's, must exist; NULL: the container's own */
+	const char *const *cgroups; /* groups below the container's, as cgroup_descend() takes them; NULL: the container's own */
 	int preserve_fds;
 	bool ignore_paused;	/* else a paused container is ERR_CONFLICT */
 	bool no_new_keyring;

@@ -218,20 +218,14 @@ static int place(struct asking *a, struct err *err)
 {
 	AUTO(buf_clear) struct buf its = BUF_INIT, theirs = BUF_INIT;
 	AUTO(cgroup_close) struct cgroup *below = NULL;
-	auto_free char *path = NULL;
 	struct cgroup *cg = NULL;
 	int rc;
 
 	if (a->c->state.no_cgroup)
 		return 0;
-	if (!str_empty(a->options->cgroup)) {
-		path = path_join(a->c->state.cgroup, a->options->cgroup);
-		rc = cgroup_open(path, &below, err);
-		if (!rc && !cgroup_exists(below))
-			rc = err_set(err, ERR_NOT_FOUND, "no cgroup '%s' in container '%s'", a->options->cgroup,
-				     a->c->state.id);
+	rc = exec_group_below(a->c, a->options, &below, err);
+	if (rc || below)
 		return rc ? rc : cgroup_attach(below, a->ref.pid, err);
-	}
 	rc = read_cgroup(a->ref.pid, &its, err);
 	if (!rc)
 		rc = read_cgroup(a->c->state.pid, &theirs, err);

@@ -26,4 +26,9 @@ extern const struct exec_backend *const exec_backends[];
 /* Can setns join all namespaces of a container like @spec? If not, it must be left an agent when it is made. */
 struct fit exec_setns_fit(const struct oci_spec *spec);
 
+/*
+ * Where @options wants the process: below the container's group (owned, to close); NULL when it asks for none, so the group itself.
+ */
+int exec_group_below(const struct oci_container *c, const struct oci_exec *options, struct cgroup **ret, struct err *err);
+
 #endif

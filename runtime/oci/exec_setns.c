@@ -150,28 +150,21 @@ static void run_child(struct joining *j)
 
 static int prepare_cgroup(struct joining *j, struct err *err)
 {
+	AUTO(cgroup_close) struct cgroup *below = NULL;
 	struct cgroup *cg = NULL;
 	int rc;
 
 	if (j->c->state.no_cgroup)
 		return 0;
-	if (str_empty(j->options->cgroup)) {
+	rc = exec_group_below(j->c, j->options, &below, err);
+	if (!rc && !below)
 		rc = oci_cgroup_of(j->c, &cg, err);
-		if (!rc)
-			j->cgroup_into = cgroup_clone_fd(cg);
-		return rc ? rc : cgroup_enter_prepare(cg, j->cgroup_fds, &j->cgroup_fd_count, err);
-	} else {
-		auto_free char *path = path_join(j->c->state.cgroup, j->options->cgroup);
-		AUTO(cgroup_close) struct cgroup *below = NULL;
-
-		rc = cgroup_open(path, &below, err);
-		if (!rc && !cgroup_exists(below))
-			rc = err_set(err, ERR_NOT_FOUND, "no cgroup '%s' in container '%s'", j->options->cgroup,
-				     j->c->state.id);
-		if (!rc)
-			j->cgroup_into = cgroup_clone_fd(below);
-		return rc ? rc : cgroup_enter_prepare(below, j->cgroup_fds, &j->cgroup_fd_count, err);
-	}
+	if (rc)
+		return rc;
+	if (below)
+		cg = below;
+	j->cgroup_into = cgroup_clone_fd(cg);
+	return cgroup_enter_prepare(cg, j->cgroup_fds, &j->cgroup_fd_count, err);
 }
 
 static int open_chroot(struct joining *j, struct err *err)

@@ -24,6 +24,22 @@ exec_is_in_the_cgroup() {
 	kill -9 "$(cat "$T/exec.pid")"
 }
 
+exec_goes_below() {
+	freezer=$(cgroup_mount freezer)
+	[ -n "$freezer" ] || skip 'no freezer of cgroup v1 here'
+	mkdir "$freezer/$cgroup_parent/$id/sub-cold"
+	groups=$(oci exec --cgroup freezer:sub-cold "$id" cat /proc/self/cgroup)
+	has freezer "$(echo "$groups" | grep /sub-cold)"
+	is '' "$(echo "$groups" | grep -v freezer | grep /sub-cold)"
+	is '' "$(oci exec --cgroup / "$id" cat /proc/self/cgroup | grep /sub-cold)"
+	fails "/sub-cold'" oci exec --cgroup sub-cold "$id" true
+	fails 'nope' oci exec --cgroup freezer:nope "$id" true
+	fails "unknown controller 'nope'" oci exec --cgroup nope:/ "$id" true
+	fails 'two groups' oci exec --cgroup freezer:/ --cgroup freezer:sub-cold "$id" true
+	fails "invalid cgroup path '..'" oci exec --cgroup freezer:.. "$id" true
+	rmdir "$freezer/$cgroup_parent/$id/sub-cold"
+}
+
 exec_gives_the_exit_code() {
 	exits 9 oci exec "$id" sh -c 'exit 9'
 	exits 143 oci exec "$id" sh -c 'kill -TERM $$'
@@ -62,6 +78,12 @@ exec_takes_a_process_file() {
 	is 3 "$(oci exec -p "$T/process.json" "$id")"
 	echo '{"args":["id"]}' >"$T/process.json"
 	fails 'cwd' oci exec -p "$T/process.json" "$id"
+}
+
+exec_is_logged() {
+	oci --log "$T/debug" --debug exec "$id" true
+	has 'true' "$(grep debug "$T/debug")"
+	is '' "$(oci exec "$id" true 2>&1)"
 }
 
 exec_detaches() {
@@ -139,9 +161,11 @@ user_namespace_exec() {
 
 it 'starts processes inside' exec_is_inside
 it 'starts them in the control group' exec_is_in_the_cgroup
+it 'starts them in groups below' exec_goes_below
 it 'gives the exit code of exec' exec_gives_the_exit_code
 it 'takes options of exec' exec_takes_options
 it 'takes a process file' exec_takes_a_process_file
+it 'logs what is done with --debug' exec_is_logged
 it 'detaches' exec_detaches
 it 'leaks nothing to exec' exec_leaks_nothing
 it 'refuses exec in what does not run' exec_needs_a_running_container

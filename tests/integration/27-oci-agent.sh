@@ -88,30 +88,22 @@ agent_cannot_be_reached() {
 
 # It waits in a frozen group, after it was set up and before it has its program.
 half_made_child_cannot_be_looked_into() {
-	freezer=$(awk '$3 == "cgroup" && $4 ~ /(^|,)freezer(,|$)/ { print $2; exit }' /proc/mounts)
+	freezer=$(cgroup_mount freezer)
 	[ -n "$freezer" ] || skip 'no freezer of cgroup v1 here'
-	groups=${freezer%/*}
 	group=$freezer/$cgroup_parent/$id/cold
 	mkdir "$group"
-	# The groups of other hierarchies must be there too.
-	for other in "$groups"/*/"$cgroup_parent/$id"; do
-		[ -d "$other/cold" ] || mkdir "$other/cold" || :
-		for file in cpuset.cpus cpuset.mems; do
-			[ ! -e "$other/$file" ] || cat "$other/$file" >"$other/cold/$file"
-		done
-	done
 	echo FROZEN >"$group/freezer.state"
 	sleep 100 &
 	if ! echo $! >"$group/tasks"; then
 		kill $!
-		rmdir "$groups"/*/"$cgroup_parent/$id/cold"
+		rmdir "$group"
 		skip 'this kernel moves nobody into a frozen group'
 	fi
 	echo THAWED >"$group/freezer.state"
 	kill -9 $!
 	wait $! || :
 	echo FROZEN >"$group/freezer.state"
-	oci exec --cgroup cold "$id" true &
+	oci exec --cgroup freezer:cold "$id" true &
 	eventually 10 grep -q . "$group/tasks"
 	# Its number inside is the highest.
 	inner=$(oci exec "$id" sh -c 'for p in /proc/[0-9]*; do [ "${p#/proc/}" = $$ ] || echo "${p#/proc/}"; done | sort -n | tail -n 1')
@@ -124,9 +116,7 @@ half_made_child_cannot_be_looked_into() {
 	done
 	echo THAWED >"$group/freezer.state"
 	wait $!
-	for other in "$groups"/*/"$cgroup_parent/$id/cold"; do
-		rmdir "$other" || :
-	done
+	rmdir "$group"
 }
 
 signals_do_not_end_it() {

@@ -510,6 +510,40 @@ static void what_has_no_file_is_left_to_a_keeper_or_refused(void **state)
 	fake_close(cg);
 }
 
+/* @where, as one word or two, of the container's groups: what becomes of them; "" when it is refused with @kind. */
+static void check_descent(const char *first, const char *second, const char *cpu, const char *memory, enum err_kind kind)
+{
+	static const char *const files[] = {"/c/g/low/er/tasks=", "/m/g/low/tasks="};
+	const char *wheres[] = {first, second, NULL};
+	struct cgroup *cg = fake_group("cgroup %1$s/c cgroup rw,cpu,cpuacct 0 0\ncgroup %1$s/m cgroup rw,memory 0 0\n", "g", files, 2);
+	struct err err = ERR_INIT;
+
+	assert_int_equal(cgroup_descend(cg, wheres, &err) < 0, !*cpu);
+	assert_int_equal(err.kind, kind);
+	assert_string_equal(cgroup_dir(cg, "cpuacct") + strlen(tree), *cpu ? cpu : "/c/g");
+	assert_string_equal(cgroup_dir(cg, "memory") + strlen(tree), *cpu ? memory : "/m/g");
+	fake_close(cg);
+}
+
+static void groups_below_are_chosen_by_controller(void **state)
+{
+	check_descent("low", NULL, "/c/g/low", "/m/g/low", 0);
+	check_descent("/", NULL, "/c/g", "/m/g", 0);
+	check_descent("cpu:/low//er/", NULL, "/c/g/low/er", "/m/g", 0);
+	check_descent("cpu,cpuacct:low", "memory:low", "/c/g/low", "/m/g/low", 0);
+	check_descent("cpu,memory:low", NULL, "/c/g/low", "/m/g/low", 0);
+	check_descent("memory:/", "cpuacct:low/er", "/c/g/low/er", "/m/g", 0);
+	check_descent("low/er", NULL, "", "", ERR_NOT_FOUND);
+	check_descent("memory:low/er", NULL, "", "", ERR_NOT_FOUND);
+	check_descent("cpu:low", "cpuacct:low/er", "", "", ERR_INVALID);
+	check_descent("low", "cpu:low", "", "", ERR_INVALID);
+	check_descent("..", NULL, "", "", ERR_INVALID);
+	check_descent("cpu:low/../../x", NULL, "", "", ERR_INVALID);
+	check_descent("nope:low", NULL, "", "", ERR_INVALID);
+	check_descent(":low", NULL, "", "", ERR_INVALID);
+	check_descent("freezer:low", NULL, "", "", ERR_UNSUPPORTED);
+}
+
 static void old_freezers_are_asked_group_by_group(void **state)
 {
 	static const char *const files[] = {"freezer.state=THAWED", "/c/below/freezer.state=THAWED", "freezer.self_freezing=0"};
@@ -929,6 +963,7 @@ int main(void)
 		cmocka_unit_test(v2_limits_become_v2_files_and_units),
 		cmocka_unit_test(a_period_alone_keeps_the_quota_on_v2),
 		cmocka_unit_test(what_has_no_file_is_left_to_a_keeper_or_refused),
+		cmocka_unit_test(groups_below_are_chosen_by_controller),
 		cmocka_unit_test(old_freezers_are_asked_group_by_group),
 		cmocka_unit_test(counters_tell_of_memory_that_ran_out),
 		cmocka_unit_test(room_for_real_time_tasks_is_made_above),
