@@ -404,6 +404,8 @@ exchanged_links_lead_nowhere() {
 	in_container sh /bind/swap.sh &
 	swapper=$!
 	eventually 10 in_container test -e /tmp/swap/d/f
+	# Who only puts the container's root before the path is led out.
+	eventually 20 grep -qs secret "/proc/$(pouch inspect -f '{{.State.Pid}}' on)/root/tmp/swap/d/f"
 	mkdir -p from && mkfifo from/fifo && chmod 600 from/fifo && echo written >from/f
 	chmod 666 from/fifo
 	for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30; do
@@ -433,6 +435,14 @@ destinations_may_change_meanwhile() {
 	END
 	sh swap.sh 2>/dev/null &
 	swapper=$!
+	# Who only writes where the path leads is led there.
+	naive_writes_land() {
+		mkdir -p land/many/d
+		echo theirs 2>/dev/null >land/many/d/f || :
+		grep -q theirs target/f
+	}
+	eventually 20 naive_writes_land
+	echo mine >target/f
 	for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
 		pouch cp on:/tmp/many land >/dev/null 2>&1 || :
 	done

@@ -108,6 +108,11 @@ names() {
 		refused /volumes/create -X POST -d "{\"Name\":\"$name\"}"
 		refused /networks/create -X POST -d "{\"Name\":\"$name\",\"Driver\":\"bridge\"}"
 		refused /containers/create -X POST -d "{\"Image\":\"$name\"}"
+		refused /volumes/create -X POST -d "{\"Name\":\"v\",\"Driver\":\"$name\"}"
+		refused /networks/create -X POST -d "{\"Name\":\"n\",\"Driver\":\"$name\"}"
+		refused /containers/create -X POST -d "{\"Image\":\"busybox\",\"HostConfig\":{\"NetworkMode\":\"none\",\"Runtime\":\"$name\"}}"
+		refused /containers/create -X POST -d "{\"Image\":\"busybox\",\"HostConfig\":{\"NetworkMode\":\"none\",\"VolumeDriver\":\"$name\",\"Binds\":[\"w:/w\"]}}"
+		refused /containers/create -X POST -d "{\"Image\":\"busybox\",\"HostConfig\":{\"NetworkMode\":\"none\",\"LogConfig\":{\"Type\":\"$name\"}}}"
 		refused /containers/create -X POST -d "{\"Image\":\"busybox\",\"HostConfig\":{\"NetworkMode\":\"none\",\"Binds\":[\"$name:../x\"]}}"
 	done
 	for name in .. ..%2f..%2fetc %2e%2e%2f%2e%2e %00 a%0ab; do
