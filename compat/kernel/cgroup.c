@@ -465,7 +465,7 @@ static int attach_threads(const char *tasks, pid_t pid, struct err *err)
 	return err_set(err, ERR_CONFLICT, "process %d makes threads faster than they can be moved", (int)pid);
 }
 
-static int attach_one(const struct cgroup *cg, int h, pid_t pid, struct err *err)
+int cgroup_attach_in(const struct cgroup *cg, int h, pid_t pid, struct err *err)
 {
 	const struct cgroup_hierarchy *hierarchy = &cg->host.hierarchies.v[h];
 	auto_free char *tasks = cgroup_file(cg, h, "tasks");
@@ -485,7 +485,7 @@ static int attach_one(const struct cgroup *cg, int h, pid_t pid, struct err *err
 int cgroup_attach(const struct cgroup *cg, pid_t pid, struct err *err)
 {
 	for (int h = 0; h < (int)cg->host.hierarchies.n; h++) {
-		int rc = cg->joined[h] ? attach_one(cg, h, pid, err) : 0;
+		int rc = cg->joined[h] ? cgroup_attach_in(cg, h, pid, err) : 0;
 
 		if (rc < 0)
 			return err_wrap(err, rc, "move process %d into cgroup '%s'", (int)pid, cg->dirs[h]);

@@ -282,6 +282,11 @@ int cgroup_freeze(struct cgroup *cg, bool freeze, struct err *err);
 int cgroup_is_frozen(const struct cgroup *cg, bool *ret, struct err *err);
 /* cgroup_freeze() by the freezer alone that does not wait: 0 or -errno. Asking again helps tasks along that forked meanwhile. */
 int cgroup_freeze_begin(const struct cgroup *cg, bool freeze);
+/*
+ * After SIGKILL: a frozen task of v1 does not die. Thaws the group, and brings back into it who is of it (@first, when not 0, and who is in another
+ * of its hierarchies) but was moved into some other group of the freezer, which may be frozen and is not ours to thaw.
+ */
+int cgroup_let_die(struct cgroup *cg, pid_t first, struct err *err);
 /* CPU time that the group's tasks used, in nanoseconds. 0 or -errno. */
 int cgroup_cpu_usage(const struct cgroup *cg, uint64_t *ret_ns);
 /* Tasks of the group and of groups below it: threads, not processes. An absent group has none. */

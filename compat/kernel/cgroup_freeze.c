@@ -220,3 +220,40 @@ int cgroup_is_frozen(const struct cgroup *cg, bool *ret, struct err *err)
 {
 	return read_state(cg, which(cg), ret, err);
 }
+
+/* Who is of the group by another hierarchy, but not by the freezer's, is moved there. */
+static void bring_back(const struct cgroup *cg, pid_t first)
+{
+	int freezer = cgroup_serving(cg, CTL_FREEZER), other = cgroup_census(cg, CTL_FREEZER);
+	AUTO(pid_vec_clear) pid_vec all = {0};
+	AUTO(pid_vec_clear) pid_vec here = {0};
+	struct err ignored;
+
+	if (first > 0)
+		VEC_PUSH(&all, first);
+	if (other >= 0)
+		cgroup_pids_in(cg, other, &all);
+	/* Asked last: who is here by now needs no help. */
+	cgroup_pids_in(cg, freezer, &here);
+	VEC_EACH(pid, &all) {
+		bool is_here = false;
+
+		VEC_EACH(one, &here)
+			is_here = is_here || *one == *pid;
+		/* It may be dead meanwhile; before 3.3 nobody leaves a frozen group. Who waits for the death says that it does not come. */
+		if (!is_here)
+			(void)cgroup_attach_in(cg, freezer, *pid, &ignored);
+	}
+}
+
+int cgroup_let_die(struct cgroup *cg, pid_t first, struct err *err)
+{
+	bool frozen = false;
+	int rc = 0;
+
+	if (cgroup_is_frozen(cg, &frozen, NULL) == 0 && frozen)
+		rc = cgroup_freeze(cg, false, err);
+	if (!rc && which(cg) == FREEZER_V1)
+		bring_back(cg, first);
+	return rc;
+}

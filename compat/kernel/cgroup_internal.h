@@ -95,6 +95,12 @@ bool cgroup_hides_file(const char *file);
 /* Index of the hierarchy that serves @c and that the group is in, or -1. */
 int cgroup_serving(const struct cgroup *cg, enum cgroup_controller c);
 bool cgroup_is_dir(const char *path);
+/* Which hierarchy is asked who is of the group: one that always moves with the container, and not that of controller @but (-1: any). -1: none. */
+int cgroup_census(const struct cgroup *cg, int but);
+/* Move @pid into the group of hierarchy @h alone. */
+int cgroup_attach_in(const struct cgroup *cg, int h, pid_t pid, struct err *err);
+/* Add the processes that the group and those below it have in hierarchy @h. */
+void cgroup_pids_in(const struct cgroup *cg, int h, pid_vec *ret);
 /* There is no freezer, or it is hidden: signals must do. */
 bool cgroup_freezer_missing(const struct cgroup *cg);
 /* "DIR/FILE" of hierarchy @h. Owned. */

@@ -79,27 +79,32 @@ static void walk_pids(const char *dir, int depth, void (*read)(const char *dir, 
 	}
 }
 
-/* Which hierarchy is asked: one that always moves with the container. */
-static int census(const struct cgroup *cg)
+int cgroup_census(const struct cgroup *cg, int but)
 {
 	static const enum cgroup_controller wanted[] = {CTL_FREEZER, CTL_PIDS, CTL_MEMORY, CTL_DEVICES, CTL_CPU};
+	int not = but >= 0 ? cgroup_serving(cg, but) : -1;
 
 	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++) {
 		int h = cgroup_serving(cg, wanted[i]);
 
-		if (h >= 0 && cgroup_is_dir(cg->dirs[h]))
+		if (h >= 0 && h != not && cgroup_is_dir(cg->dirs[h]))
 			return h;
 	}
 	for (int h = 0; h < (int)cg->host.hierarchies.n; h++) {
-		if (cg->joined[h] && cgroup_is_dir(cg->dirs[h]))
+		if (cg->joined[h] && h != not && cgroup_is_dir(cg->dirs[h]))
 			return h;
 	}
 	return -1;
 }
 
+void cgroup_pids_in(const struct cgroup *cg, int h, pid_vec *ret)
+{
+	walk_pids(cg->dirs[h], 0, read_processes, ret);
+}
+
 int cgroup_pids(const struct cgroup *cg, pid_vec *ret, struct err *err)
 {
-	int h = census(cg);
+	int h = cgroup_census(cg, -1);
 	size_t kept = 0;
 
 	ret->n = 0;
@@ -119,7 +124,7 @@ int cgroup_pids(const struct cgroup *cg, pid_vec *ret, struct err *err)
 size_t cgroup_count_tasks(const struct cgroup *cg)
 {
 	AUTO(pid_vec_clear) pid_vec tasks = {0};
-	int h = census(cg);
+	int h = cgroup_census(cg, -1);
 
 	if (h >= 0)
 		walk_pids(cg->dirs[h], 0, read_threads, &tasks);
@@ -162,7 +167,7 @@ int cgroup_kill(const struct cgroup *cg, int sig, struct err *err)
 		if (rc < 0)
 			return rc;
 		if (!round)
-			(void)cgroup_freeze((struct cgroup *)cg, false, &ignored); /* frozen tasks die when thawed */
+			(void)cgroup_let_die((struct cgroup *)cg, 0, &ignored); /* who stays is reported by who waits for it */
 		if (!count || (round && count <= last))
 			return 0;
 		last = count;

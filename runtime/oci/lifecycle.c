@@ -118,7 +118,6 @@ int oci_kill(struct oci_container *c, int sig, bool all, struct err *err)
 {
 	struct proc_ref ref = first_process(c);
 	struct cgroup *cg = NULL;
-	bool frozen = false;
 	int rc;
 
 	if (oci_cgroup_of(c, &cg, all ? err : NULL) && all)
@@ -131,10 +130,7 @@ int oci_kill(struct oci_container *c, int sig, bool all, struct err *err)
 		return err_set(err, ERR_CONFLICT, "container not running");
 	if (rc)
 		return err_sys(err, -rc, "send signal %d to container '%s'", sig, c->state.id);
-	/* A frozen task does not die. */
-	if (sig == SIGKILL && cg && cgroup_is_frozen(cg, &frozen, NULL) == 0 && frozen)
-		return cgroup_freeze(cg, false, err);
-	return 0;
+	return sig == SIGKILL && cg ? cgroup_let_die(cg, ref.pid, err) : 0;
 }
 
 /* Frozen says nothing here: a file does. */

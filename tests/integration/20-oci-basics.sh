@@ -169,6 +169,75 @@ frozen_groups_are_refused() {
 	return $got
 }
 
+# into GROUP PID: a process of one thread, on any kernel
+into() {
+	echo "$2" 2>/dev/null >"$1/cgroup.procs" || echo "$2" >"$1/tasks"
+}
+
+# foreign_frozen_group: $foreign is a group of the freezer that is not the container's; skips where the kernel lets nobody out of one
+foreign_frozen_group() {
+	freezer=$(cgroup_mount freezer)
+	[ -n "$freezer" ] || skip 'no freezer of version 1 is mounted'
+	foreign=$freezer/$cgroup_parent/foreign-$$
+	mkdir -p "$foreign"
+	sleep 1000 &
+	probe=$!
+	into "$foreign" $probe
+	echo FROZEN >"$foreign/freezer.state"
+	eventually 5 grep -q FROZEN "$foreign/freezer.state"
+	out=yes
+	into "$freezer" $probe 2>/dev/null || out=no
+	echo THAWED >"$foreign/freezer.state"
+	kill $probe
+	wait $probe || :
+	[ $out = yes ] && return
+	rmdir "$foreign"
+	skip 'this kernel lets nobody out of a frozen group'
+}
+
+# Thawed whatever happened, or what is in there is never rid of.
+foreign_is_left_empty() {
+	is '' "$(cat "$foreign/tasks")" || got=1
+	echo THAWED >"$foreign/freezer.state"
+	eventually 5 rmdir "$foreign" || got=1
+	nothing_of "$id" || got=1
+	[ $got = 0 ] || oci delete --force "$id" || :
+	return $got
+}
+
+foreign_freezers_hold_nobody() {
+	foreign_frozen_group
+	start_sleeper
+	got=0
+	into "$foreign" "$(pid_of "$id")"
+	echo FROZEN >"$foreign/freezer.state"
+	oci delete --force "$id" || got=1
+	foreign_is_left_empty
+}
+
+has_a_child() {
+	child=$(oci ps -f json "$id" | tr -d '[] \n' | tr , '\n' | grep -vx "$(pid_of "$id")")
+}
+
+# Its first process ends by itself, but cannot be gone before all others are; without a pid namespace it can, and the group remains.
+foreign_freezers_hold_no_child() {
+	foreign_frozen_group
+	for without in '' '{"type":"pid"},'; do
+		namespaces=$(echo "$default_namespaces" | sed "s/^$without//") args=$(sh_args 'sleep 1000 & wait') config
+		oci run -d -b "$bundle" "$id" </dev/null >/dev/null 2>&1
+		eventually 5 has_a_child
+		got=0
+		into "$foreign" "$child"
+		echo FROZEN >"$foreign/freezer.state"
+		oci delete --force "$id" || got=1
+		is '' "$(cat "$foreign/tasks")" || got=1
+		echo THAWED >"$foreign/freezer.state"
+		[ $got = 0 ] || break
+		process_ends "$child" 5
+	done
+	foreign_is_left_empty
+}
+
 signal_0_only_asks() {
 	start_sleeper
 	oci kill "$id" 0
@@ -365,6 +434,8 @@ it 'logs what is done with --debug' what_is_done_is_logged
 it 'takes options of crun' options_of_crun_are_taken
 it 'warns of a control group that is in use' groups_in_use_are_a_warning
 it 'refuses a frozen control group' frozen_groups_are_refused
+it 'deletes with --force what was moved into a frozen group of somebody else' foreign_freezers_hold_nobody
+it 'deletes with --force where a child was moved there' foreign_freezers_hold_no_child
 it 'takes signal 0' signal_0_only_asks
 it 'prints list and state as runc does' list_and_state_print_as_runc
 it 'runs the bundle of spec' spec_runs
