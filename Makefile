@@ -4,7 +4,7 @@
 #   make static     release programs in build/static/: fully static, musl, stripped
 #   make rpm        their package in build/rpm/, for CentOS 6 and everything newer
 #   make demo       install what is needed, build, and show it at work
-#   make check      every test; make asan, fuzz, lint, bench: see below
+#   make check      every test; make check-here, asan, fuzz, lint, bench: see below
 #
 # Every folder below becomes one archive and takes whatever *.c lies in it. The same tree is compiled in four variants (dev, static,
 # asan, fuzz), each with its own objects under build/obj/VARIANT. V=1 shows the commands.
@@ -22,6 +22,9 @@ SHELL      := /bin/sh
 MAKEFLAGS += --no-builtin-rules --no-builtin-variables
 .SUFFIXES:
 .DELETE_ON_ERROR:
+
+# The targets that install what they need build with every processor, unless their caller says with how many.
+jobs = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell getconf _NPROCESSORS_ONLN))
 
 # ---- what there is -------------------------------------------------------------------------------------------------------------
 
@@ -123,7 +126,7 @@ fuzz_out    := build/fuzz
 archives = $(patsubst %,build/obj/$1/%.a,$(foreach f,$2,$f/lib$(notdir $f)))
 existing = $(filter $1,$(folders))
 
-.PHONY: all static setup demo check check-all check-long check-unit check-integration check-old check-vm asan fuzz lint analyze bench install rpm clean
+.PHONY: all static setup demo check check-here check-long check-unit check-integration check-old check-vm asan fuzz lint analyze bench install rpm clean
 all: $(programs:%=build/%) $(call archives,dev,$(folders))
 
 # ---- rules ---------------------------------------------------------------------------------------------------------------------
@@ -272,14 +275,14 @@ check-integration: all $(test_tools)
 # The release programs on 2.6.32 and on CentOS 6's kernel, as tests/legacy/as-kernel plays them.
 check-old: setup
 	$(Q)rpm/setup static
-	$(Q)$(MAKE) --no-print-directory static all $(test_tools)
+	$(Q)$(MAKE) --no-print-directory $(jobs) static all $(test_tools)
 	$(Q)tests/legacy/check build/static 2.6.32 el6
 
 # The release programs on a real kernel in QEMU: KERNEL=image, MODULES=directory; without them the distribution's cloud kernel. What else can
 # be chosen is at the top of tests/legacy/vm.
 check-vm: setup
 	$(Q)rpm/setup static vm
-	$(Q)$(MAKE) --no-print-directory static build/tools.done build/tests/attack
+	$(Q)$(MAKE) --no-print-directory $(jobs) static build/tools.done build/tests/attack
 	$(Q)VM_KERNEL="$(KERNEL)" VM_MODULES="$(MODULES)" tests/run --build build vm
 
 # Static programs for guests, which the distribution's C library cannot give: it does not work on old kernels.
@@ -289,14 +292,14 @@ build/tools.done: rpm/static/build $(wildcard rpm/static/recipes/* rpm/static/to
 	$(Q)touch $@
 
 asan: setup
-	$(Q)$(MAKE) --no-print-directory -k $(programs:%=build/asan/%) $(asan_tests) $(test_tools); built=$$?; \
+	$(Q)$(MAKE) --no-print-directory $(jobs) -k $(programs:%=build/asan/%) $(asan_tests) $(test_tools); built=$$?; \
 		TEST_SECONDS=3600 tests/run --build build/asan unit fuzz integration && exit $$built
 
 # Each fuzzer for FUZZ_SECONDS; FUZZ=f_NAME for one. What they find is kept in build/fuzz; the corpus grows there, not in the repository.
 FUZZ_SECONDS ?= 600
 FUZZ         ?= $(fuzzers)
 fuzz: setup
-	$(Q)$(MAKE) --no-print-directory $(FUZZ:%=build/fuzz/tests/%)
+	$(Q)$(MAKE) --no-print-directory $(jobs) $(FUZZ:%=build/fuzz/tests/%)
 	$(Q)set -e; for f in $(FUZZ); do \
 		corpus=build/fuzz/corpus/$${f#f_}; mkdir -p $$corpus; echo "  FUZZ  $$f, $(FUZZ_SECONDS) s"; \
 		build/fuzz/tests/$$f -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=2048 -artifact_prefix=build/fuzz/$$f- \
@@ -304,11 +307,11 @@ fuzz: setup
 	done
 
 demo: setup
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory $(jobs) all
 	$(Q)tests/demo build
 
 bench: setup
-	$(Q)$(MAKE) --no-print-directory static
+	$(Q)$(MAKE) --no-print-directory $(jobs) static
 	$(Q)tests/bench/run build/static
 
 build/bench/clock: tests/bench/clock.c
@@ -325,7 +328,7 @@ install: all
 RPM_RELEASE ?= 1
 rpm:
 	$(Q)rpm/setup rpm
-	$(Q)$(MAKE) --no-print-directory static
+	$(Q)$(MAKE) --no-print-directory $(jobs) static
 	$(Q)rpm/build build/static $(VERSION) $(RPM_RELEASE) build/rpm
 	@printf '  build/rpm: '; ls build/rpm
 
@@ -336,20 +339,21 @@ lint: all
 analyze: setup
 	$(Q)tests/lint/analyze
 
-# Every suite on this kernel. The first call may have to install packages, so that what they provide is only known to the second. What does not
-# build fails, and keeps nothing else from being tested.
+# Everything: each suite on this kernel, integration and security on played old kernels, and a part of them on a real kernel in a virtual
+# machine. The first call may have to install packages, so that what they provide is only known to the second. What does not build fails,
+# and keeps nothing else from being tested.
 check: setup
-	$(Q)$(MAKE) --no-print-directory -k all $(dev_tests) $(test_tools); built=$$?; tests/check here && exit $$built
-
-# That, the integration suite on played old kernels, and a part of it on a real one in a virtual machine.
-check-all: setup
 	$(Q)rpm/setup static vm
-	$(Q)$(MAKE) --no-print-directory -k all $(dev_tests) $(test_tools) static build/tools.done; built=$$?; \
+	$(Q)$(MAKE) --no-print-directory $(jobs) -k all $(dev_tests) $(test_tools) static build/tools.done; built=$$?; \
 		tests/check here old vm && exit $$built
+
+# What is quick of it: this kernel alone.
+check-here: setup
+	$(Q)$(MAKE) --no-print-directory $(jobs) -k all $(dev_tests) $(test_tools); built=$$?; tests/check here && exit $$built
 
 # What takes long: every system call of the runtime's commands made to fail, with three errors; registries that take minutes to be given up.
 check-long: setup
-	$(Q)$(MAKE) --no-print-directory -k all $(dev_tests) $(test_tools)
+	$(Q)$(MAKE) --no-print-directory $(jobs) -k all $(dev_tests) $(test_tools)
 	$(Q)FAULT_STEP=1 FAULT_ERRORS='12 1 5' SECURITY_LONG=yes TEST_SECONDS=7200 tests/run --build build tests/integration/31-oci-faults.sh \
 		tests/security/50-registries.sh tests/security/52-bombs.sh
 
