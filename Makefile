@@ -285,8 +285,9 @@ check-vm: setup
 	$(Q)$(MAKE) --no-print-directory $(jobs) static build/tools.done build/tests/attack
 	$(Q)VM_KERNEL="$(KERNEL)" VM_MODULES="$(MODULES)" tests/run --build build vm
 
-# Static programs for guests, which the distribution's C library cannot give: it does not work on old kernels.
-build/tools.done: rpm/static/build $(wildcard rpm/static/recipes/* rpm/static/tools/*)
+# Static programs for guests, which the distribution's C library cannot give: it does not work on old kernels. After the libraries, whose
+# build would only be waited for.
+build/tools.done: rpm/static/build $(wildcard rpm/static/recipes/* rpm/static/tools/*) | build/deps.done
 	$(Q)rpm/setup static
 	$(Q)rpm/static/build build/tools tools
 	$(Q)touch $@

@@ -229,6 +229,9 @@ streams_stay_inside() {
 
 what_is_no_image_is_refused() {
 	before=$(memory VmRSS)
+	# A played kernel looks at each of 60000 links.
+	limit=20
+	[ -z "${AS_KERNEL-}" ] || limit=90
 	for image in $images; do
 		make image "$image"
 		began=$(date +%s)
@@ -236,7 +239,7 @@ what_is_no_image_is_refused() {
 		took=$(($(date +%s) - began))
 		echo "$image: $took s: $(cut -c 1-200 "$T/said")"
 		! grep -q private-bytes "$T/said"
-		[ $took -lt 20 ]
+		[ $took -lt $limit ] || { echo 'that is too long'; return 1; }
 	done
 	untouched
 	is "$images_before" "$(pouch images -q)"
