@@ -7,12 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "compat/base/fd.h"
 #include "compat/base/hide.h"
 #include "compat/base/path.h"
+#include "compat/base/proc.h"
 #include "compat/base/str.h"
 #include "compat/base/time.h"
 #include "compat/kernel/cgroup_internal.h"
@@ -585,17 +587,65 @@ int cgroup_remove_dirs(const char *dir)
 	return remove_tree(dir, 0);
 }
 
-int cgroup_remove(struct cgroup *cg, struct err *err)
+/*
+ * Before 2.6.38 a dying task is in no group any more while it still runs by the group's share of CPU time, and the first process of a pid
+ * namespace even sleeps there until all others are dead. A group that is removed meanwhile is freed under it, and the kernel panics.
+ */
+static bool dying_tasks_need_their_group(void)
+{
+	struct utsname uts;
+	int major = 0, minor = 0, patch = 0;
+
+	if (uname(&uts) < 0 || sscanf(uts.release, "%d.%d.%d", &major, &minor, &patch) < 2)
+		return false;
+	return major < 2 || (major == 2 && (minor < 6 || (minor == 6 && patch < 38)));
+}
+
+typedef VEC(struct proc_ref) proc_vec;
+
+static void proc_vec_clear(proc_vec *procs)
+{
+	VEC_FREE(procs);
+}
+DEFINE_AUTO_CLEAR(proc_vec_clear, proc_vec)
+
+/* Adds who is in the group now to @seen, and takes out who is dead: 0 once nobody of them is left. */
+static size_t dying(const struct cgroup *cg, proc_vec *seen)
+{
+	AUTO(pid_vec_clear) pid_vec pids = {0};
+	size_t kept = 0;
+
+	(void)cgroup_pids(cg, &pids, NULL); /* who cannot be listed keeps the group busy */
+	VEC_EACH(pid, &pids) {
+		bool known = false;
+		struct proc_ref ref;
+
+		VEC_EACH(old, seen)
+			known = known || old->pid == *pid;
+		if (!known && proc_ref_get(*pid, &ref) == 0)
+			VEC_PUSH(seen, ref);
+	}
+	VEC_EACH(ref, seen) {
+		if (proc_ref_alive(ref))
+			seen->v[kept++] = *ref;
+	}
+	seen->n = kept;
+	return kept;
+}
+
+int cgroup_remove_waiting(struct cgroup *cg, bool for_the_dying, struct err *err)
 {
 	int64_t end_ms = time_mono_ms() + REMOVE_MS;
+	AUTO(proc_vec_clear) proc_vec seen = {0};
 	long wait_us = 100;
 
 	for (;;) {
 		struct timespec pause = {.tv_nsec = wait_us * 1000};
-		const char *stuck = NULL;
-		int code = 0;
+		bool wait = for_the_dying && dying(cg, &seen);
+		const char *stuck = wait ? cg->dirs[0] : NULL;
+		int code = wait ? EBUSY : 0;
 
-		for (size_t h = 0; h < cg->host.hierarchies.n; h++) {
+		for (size_t h = 0; !wait && h < cg->host.hierarchies.n; h++) {
 			int rc = cg->joined[h] ? cgroup_remove_dirs(cg->dirs[h]) : 0;
 
 			if (rc < 0) {
@@ -611,4 +661,9 @@ int cgroup_remove(struct cgroup *cg, struct err *err)
 		nanosleep(&pause, NULL);
 		wait_us = wait_us < 50000 ? wait_us * 2 : wait_us;
 	}
+}
+
+int cgroup_remove(struct cgroup *cg, struct err *err)
+{
+	return cgroup_remove_waiting(cg, dying_tasks_need_their_group(), err);
 }

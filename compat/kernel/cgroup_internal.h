@@ -49,6 +49,8 @@ void cgroup_host_parse(const char *mounts, unsigned int without, struct cgroup_h
 int cgroup_host_read(struct cgroup_host *ret, struct err *err);
 void cgroup_host_clear(struct cgroup_host *host);
 DEFINE_AUTO_CLEAR(cgroup_host_clear, struct cgroup_host)
+/* cgroup_remove(); @for_the_dying: not before everybody who was seen in it is dead, as old kernels need it. */
+int cgroup_remove_waiting(struct cgroup *cg, bool for_the_dying, struct err *err);
 /* Remove @dir with the groups below it. 0, or -EBUSY and the like while tasks are left. */
 int cgroup_remove_dirs(const char *dir);
 /* From the texts of /proc/mounts and /proc/self/cgroup: our group's directory in the hierarchy of the ns controller. Owned, or NULL. */

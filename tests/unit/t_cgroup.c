@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -13,6 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -699,6 +701,71 @@ static void a_group_is_made_everywhere_and_removed_with_what_lives_in_it(void **
 	signal(SIGCHLD, SIG_DFL);
 }
 
+/*
+ * The first process of a pid namespace in @cg, with a child in @other that is frozen: killed, it cannot end before the child does, though it is in no
+ * group any more.
+ */
+static pid_t start_slow_death(struct cgroup *cg, struct cgroup *other)
+{
+	int ready[2];
+	char c;
+	pid_t pid;
+
+	assert_int_equal(pipe(ready), 0);
+	pid = (pid_t)syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, NULL, NULL, NULL, NULL);
+	assert_true(pid >= 0);
+	if (!pid) {
+		struct err err = ERR_INIT;
+		bool first = fork() != 0;
+
+		if (cgroup_attach(first ? cg : other, 0, &err) < 0)
+			_exit(1);
+		(void)!write(ready[1], "x", 1);
+		for (;;)
+			pause();
+	}
+	close(ready[1]);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(read(ready[0], &c, 1), 1);
+	close(ready[0]);
+	return pid;
+}
+
+static void a_group_stays_for_the_dying_where_they_need_it(void **state)
+{
+	for (int patient = 0; patient < 2; patient++) {
+		struct cgroup *cg = open_group("slow"), *other = open_group("ice");
+		struct err err = ERR_INIT;
+		pid_t first = start_slow_death(cg, other), thawer;
+		int status;
+
+		if (cgroup_freeze(other, true, &err) < 0)
+			fail_msg("%s", err.msg);
+		thawer = fork();
+		assert_true(thawer >= 0);
+		if (!thawer) {
+			bool there;
+
+			usleep(500000);
+			there = cgroup_exists(cg);
+			(void)cgroup_freeze(other, false, &err);
+			_exit(there ? 7 : 0);
+		}
+		if (cgroup_remove_waiting(cg, patient, &err) < 0)
+			fail_msg("%s", err.msg);
+		assert_false(cgroup_exists(cg));
+		assert_int_equal(waitpid(thawer, &status, 0), thawer);
+		if (patient)
+			assert_int_equal(WEXITSTATUS(status), 7);
+		else if (WEXITSTATUS(status) == 7)
+			print_message("this kernel lets nobody remove the group before\n");
+		assert_int_equal(waitpid(first, &status, 0), first);
+		assert_int_equal(WTERMSIG(status), SIGKILL);
+		cgroup_close(cg);
+		close_group(other);
+	}
+}
+
 static void an_absent_group_has_no_processes_and_is_removed_already(void **state)
 {
 	AUTO(pid_vec_clear) pid_vec pids = {0};
@@ -975,6 +1042,7 @@ int main(void)
 		cmocka_unit_test(device_rules_hold_on_this_host),
 		cmocka_unit_test(the_device_program_gives_the_same_answers_on_v2),
 		cmocka_unit_test(a_group_is_made_everywhere_and_removed_with_what_lives_in_it),
+		cmocka_unit_test(a_group_stays_for_the_dying_where_they_need_it),
 		cmocka_unit_test(an_absent_group_has_no_processes_and_is_removed_already),
 		cmocka_unit_test(memory_and_swap_are_set_in_the_order_that_works),
 		cmocka_unit_test(cpu_quota_and_period_reach_the_kernel),
