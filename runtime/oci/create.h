@@ -33,6 +33,11 @@ int creation_pid_file(struct creation *x, struct err *err);
 /* Make the control group; once: on v2 before the first process, which is born in it, else while that makes its namespaces. */
 int creation_group(struct creation *x, struct err *err);
 
+/* In create_devices.c. Must device nodes be made before the user namespace? */
+bool creation_wants_devices(const struct creation *x);
+/* Make them, in a mount namespace which the first process then gets a copy of: by a process that has this one job. */
+int creation_devices(struct creation *x, struct err *err);
+
 /* In create_clone.c */
 int creation_namespaces(struct creation *x, struct err *err);
 int creation_clone(struct creation *x, struct err *err);

@@ -68,11 +68,11 @@ static int write_time_offsets(const struct oci_time_offsets *t, struct err *err)
  * Namespaces which a process can have only for its children: entered around the clone and left again, because the caller may be
  * a program that goes on.
  */
-static int children_enter(struct init *in, const struct oci_time_offsets *t, int own[2], struct err *err)
+static int children_enter(struct init *in, bool between, const struct oci_time_offsets *t, int own[2], struct err *err)
 {
 	int rc = 0;
 
-	if (in->join.fds[NS_PID] >= 0 && in->join.fds[NS_USER] < 0) {
+	if (in->join.fds[NS_PID] >= 0 && !between) {
 		own[0] = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
 		rc = own[0] < 0 ? err_sys(err, errno, "open '/proc/self/ns/pid'")
 				: ns_join_one(in->join.fds[NS_PID], NS_PID, err);
@@ -103,11 +103,17 @@ static void children_leave(int own[2])
 }
 
 /*
- * An existing user namespace must be entered before the others are made, so that it owns them; and not by the caller. A process
- * between enters it and starts the first one as its sister.
+ * An existing user namespace must be entered before the others are made, so that it owns them, and devices for one be made before it
+ * is entered; neither by the caller. A process between does it and starts the first one as its sister.
  */
-static pid_t clone_in_user_ns(struct init *in, unsigned long flags, struct err *err)
+static bool needs_one_between(const struct creation *x)
 {
+	return x->init.join.fds[NS_USER] >= 0 || creation_wants_devices(x);
+}
+
+static pid_t clone_by_one_between(struct creation *x, unsigned long flags, struct err *err)
+{
+	struct init *in = &x->init;
 	int pair[2], status;
 	pid_t between, pid = 0;
 	struct {
@@ -120,9 +126,11 @@ static pid_t clone_in_user_ns(struct init *in, unsigned long flags, struct err *
 		return -EIO;
 	between = ns_clone(0);
 	if (between == 0) {
-		int rc = ns_join_one(in->join.fds[NS_USER], NS_USER, &answer.err);
+		int rc = creation_wants_devices(x) ? creation_devices(x, &answer.err) : 0;
 
 		close(pair[0]);
+		if (!rc && in->join.fds[NS_USER] >= 0)
+			rc = ns_join_one(in->join.fds[NS_USER], NS_USER, &answer.err);
 		if (!rc && in->join.fds[NS_PID] >= 0)
 			rc = ns_join_one(in->join.fds[NS_PID], NS_PID, &answer.err);
 		if (!rc) {
@@ -148,7 +156,7 @@ static pid_t clone_in_user_ns(struct init *in, unsigned long flags, struct err *
 	while (waitpid(between, &status, 0) < 0 && errno == EINTR)
 		;
 	if (n != sizeof(answer))
-		return err_sys(err, EPIPE, "clone in the user namespace");
+		return err_sys(err, EPIPE, "clone for the user namespace");
 	if (answer.pid <= 0 && err)
 		*err = answer.err;
 	return answer.pid > 0 ? answer.pid : -answer.err.code;
@@ -210,6 +218,7 @@ static pid_t clone_into_group(struct init *in, int group)
 int creation_clone(struct creation *x, struct err *err)
 {
 	struct init *in = &x->init;
+	bool between = needs_one_between(x);
 	auto_fd int into = -1;
 	int own[2] = {-1, -1}, pair[2], rc = 0;
 
@@ -223,12 +232,14 @@ int creation_clone(struct creation *x, struct err *err)
 		return rc;
 	x->parent_sync = pair[0];
 	in->sync = in->setup.sync = pair[1];
-	rc = children_enter(in, &x->spec->linux_.time_offsets, own, err);
+	rc = children_enter(in, between, &x->spec->linux_.time_offsets, own, err);
 	if (!rc) {
-		if (in->join.fds[NS_USER] >= 0)
-			x->pid = clone_in_user_ns(in, clone_flags(in), err);
-		else
+		x->pid = between ? clone_by_one_between(x, clone_flags(in), err) : clone_into_group(in, into);
+		/* 3.12 makes no user namespace for a sister: then the devices are the host's. */
+		if (x->pid == -EINVAL && between && in->join.fds[NS_USER] < 0 && in->join.fds[NS_PID] < 0) {
+			err_clear(err);
 			x->pid = clone_into_group(in, into);
+		}
 		if (x->pid == 0)
 			run_child(x);
 		if (x->pid < 0)

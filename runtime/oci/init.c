@@ -84,6 +84,11 @@ static int open_sources(struct init *init, struct err *err)
 		}
 		VEC_PUSH(&init->source_fds, fd);
 	}
+	if (init->made_devices) {
+		init->devices_fd = open(init->container->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (init->devices_fd < 0)
+			return err_sys(err, errno, "open '%s'", init->container->dir);
+	}
 	return 0;
 }
 
@@ -375,7 +380,7 @@ void init_main(struct init *init)
 	struct err err = ERR_INIT;
 	int rc = 0;
 
-	init->root_fd = -1;
+	init->root_fd = init->devices_fd = -1;
 	umask(022);	/* what is made in the root file system does not depend on the caller's */
 	if (init->join.fds[NS_PID] >= 0)
 		(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);

@@ -12,13 +12,6 @@
 #include "compat/kernel/mount.h"
 #include "runtime/oci/internal.h"
 
-struct node {
-	const char *path;
-	mode_t mode;		/* with type */
-	dev_t number;
-	uint32_t uid, gid;
-};
-
 /* runtime-spec, config-linux.md#default-devices */
 static const struct {
 	const char *name;
@@ -35,31 +28,70 @@ static const struct {
 	{"stderr", "/proc/self/fd/2"}, {"ptmx", "pts/ptmx"},
 };
 
-static bool is_that(int dir, const char *name, const struct node *n)
+bool device_node_get(const struct oci_spec *spec, size_t index, struct device_node *ret)
+{
+	const struct oci_device *d;
+
+	if (index < ARRAY_SIZE(default_devices)) {
+		*ret = (struct device_node){
+			.path = default_devices[index].name, .mode = S_IFCHR | 0666,
+			.number = makedev(default_devices[index].major, default_devices[index].minor),
+		};
+		return true;
+	}
+	index -= ARRAY_SIZE(default_devices);
+	if (index >= spec->linux_.devices.n)
+		return false;
+	d = &spec->linux_.devices.v[index];
+	*ret = (struct device_node){
+		.path = d->path, .has_mode = d->file_mode.set, .has_owner = d->uid.set || d->gid.set,
+		.mode = (d->file_mode.set ? (mode_t)d->file_mode.v & 07777 : 0666) |
+			(*d->type == 'b' ? S_IFBLK : *d->type == 'p' ? S_IFIFO : S_IFCHR),
+		.uid = d->uid.set ? (uint32_t)d->uid.v : 0,
+		.gid = d->gid.set ? (uint32_t)d->gid.v : 0,
+	};
+	if (!S_ISFIFO(ret->mode))
+		ret->number = makedev((unsigned int)d->major, (unsigned int)d->minor);
+	return true;
+}
+
+bool device_node_is(const struct device_node *n, const struct stat *st)
+{
+	return (st->st_mode & S_IFMT) == (n->mode & S_IFMT) && (S_ISFIFO(n->mode) || st->st_rdev == n->number);
+}
+
+static bool is_that(int dir, const char *name, const struct device_node *n)
 {
 	struct stat st;
 
-	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && (st.st_mode & S_IFMT) == (n->mode & S_IFMT) &&
-	       (S_ISFIFO(n->mode) || st.st_rdev == n->number);
+	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && device_node_is(n, &st);
 }
 
-/* In a user namespace nobody may make device nodes: the host's own is bound instead. */
-static int bind_node(int root_fd, int dir, const char *name, const struct node *n, struct err *err)
+/* In a user namespace nobody may make device nodes: one made before is bound, or the host's own. */
+static int bind_node(struct init *init, size_t index, int dir, const char *name, const struct device_node *n, struct err *err)
 {
 	static const struct mount_options options = {.bind = true};
-	struct mount_place place = {root_fd, n->path, -1};
-	auto_fd int fd = openat(dir, name, O_RDONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0644);
+	struct mount_place place = {init->root_fd, n->path, -1};
+	char of_devices[MOUNT_FD_PATH_SIZE];
+	auto_free char *made = xfmt("%s/%zu", mount_fd_path(init->devices_fd, of_devices), index);
+	auto_fd int fd = -1;
+	struct stat st;
+	bool is_made = init->devices_fd >= 0 && lstat(made, &st) == 0;
 
+	if (!is_made && (stat(n->path, &st) < 0 || !device_node_is(n, &st)))
+		return err_set(err, ERR_UNSUPPORTED, "device '%s': in a user namespace that is the host's, which has no %s %u:%u there",
+			       n->path, S_ISBLK(n->mode) ? "block device" : "character device", major(n->number), minor(n->number));
+	fd = openat(dir, name, O_RDONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0644);
 	if (fd < 0)
 		return err_sys(err, errno, "create '%s'", n->path);
 	place.fd = fd;
-	return mount_bind_at(n->path, &place, &options, NULL, err);
+	return mount_bind_at(is_made ? made : n->path, &place, &options, NULL, err);
 }
 
-static int make_node(struct init *init, int dir, const char *name, const struct node *n, struct err *err)
+static int make_node(struct init *init, size_t index, int dir, const char *name, const struct device_node *n, struct err *err)
 {
 	if (init->listed_ns[NS_USER] && !S_ISFIFO(n->mode))
-		return bind_node(init->root_fd, dir, name, n, err);
+		return bind_node(init, index, dir, name, n, err);
 	if (mknodat(dir, name, n->mode, n->number) < 0) {
 		if (errno != EEXIST)
 			return err_sys(err, errno, "make device '%s'", n->path);
@@ -71,19 +103,6 @@ static int make_node(struct init *init, int dir, const char *name, const struct 
 	}
 	if ((n->uid || n->gid) && fchownat(dir, name, n->uid, n->gid, AT_SYMLINK_NOFOLLOW) < 0)
 		return err_sys(err, errno, "give device '%s' to %u:%u", n->path, n->uid, n->gid);
-	return 0;
-}
-
-static int make_defaults(struct init *init, int dev, struct err *err)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(default_devices); i++) {
-		struct node n = {default_devices[i].name, S_IFCHR | 0666,
-				 makedev(default_devices[i].major, default_devices[i].minor), 0, 0};
-		int rc = make_node(init, dev, n.path + strlen("/dev/"), &n, err);
-
-		if (rc)
-			return rc;
-	}
 	return 0;
 }
 
@@ -107,21 +126,25 @@ static int make_links(int dev, struct err *err)
 	return 0;
 }
 
-static int make_listed(struct init *init, const struct oci_device *d, struct err *err)
+/* The default ones right in @dev. */
+static int make_nodes(struct init *init, int dev, size_t from, size_t to, struct err *err)
 {
-	struct node n = {.path = d->path};
-	auto_fd int dir = -1;
-	auto_free char *name = NULL;
-	int rc;
+	struct device_node n;
+	int rc = 0;
 
-	n.mode = (d->file_mode.set ? (mode_t)d->file_mode.v & 07777 : 0666) |
-		 (*d->type == 'b' ? S_IFBLK : *d->type == 'p' ? S_IFIFO : S_IFCHR);
-	if (!S_ISFIFO(n.mode))
-		n.number = makedev((unsigned int)d->major, (unsigned int)d->minor);
-	n.uid = d->uid.set ? (uint32_t)d->uid.v : 0;
-	n.gid = d->gid.set ? (uint32_t)d->gid.v : 0;
-	rc = path_parent_in(init->root_fd, d->path, true, &dir, &name, err);
-	return rc ? rc : make_node(init, dir, name, &n, err);
+	for (size_t i = from; i < to && !rc && device_node_get(init->spec, i, &n); i++) {
+		auto_fd int dir = -1;
+		auto_free char *name = NULL;
+
+		if (i < ARRAY_SIZE(default_devices)) {
+			rc = make_node(init, i, dev, n.path + strlen("/dev/"), &n, err);
+			continue;
+		}
+		rc = path_parent_in(init->root_fd, n.path, true, &dir, &name, err);
+		if (!rc)
+			rc = make_node(init, i, dir, name, &n, err);
+	}
+	return rc;
 }
 
 /* With the host's /dev bound in, or that of another container, nothing is to be made there. */
@@ -139,7 +162,6 @@ static bool dev_is_bound(const struct oci_spec *spec)
 
 int init_devices(struct init *init, struct err *err)
 {
-	const struct oci_linux *l = &init->spec->linux_;
 	auto_fd int dev = -1;
 	mode_t old;
 	int rc;
@@ -149,11 +171,11 @@ int init_devices(struct init *init, struct err *err)
 	old = umask(0);
 	rc = path_mkdirs_in(init->root_fd, "/dev", 0755, &dev, err);
 	if (!rc)
-		rc = make_defaults(init, dev, err);
+		rc = make_nodes(init, dev, 0, ARRAY_SIZE(default_devices), err);
 	if (!rc)
 		rc = make_links(dev, err);
-	for (size_t i = 0; i < l->devices.n && !rc; i++)
-		rc = make_listed(init, &l->devices.v[i], err);
+	if (!rc)
+		rc = make_nodes(init, dev, ARRAY_SIZE(default_devices), SIZE_MAX, err);
 	umask(old);
 	return rc;
 }

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "compat/base/proc.h"
@@ -209,11 +210,26 @@ struct init {
 	struct ns_set join;	/* by path, what the child joins by itself */
 	bool new_ns[NS_COUNT], listed_ns[NS_COUNT];
 	bool no_pivot;
+	bool made_devices;	/* user namespaces: on what is mounted over the container's directory, named by their index */
 	bool start;		/* do not wait for SYNC_START */
 	int proc_fd, root_fd;
+	int devices_fd;		/* of made_devices, or -1 */
 	VEC(int) source_fds;	/* user namespaces: bind sources, opened while we may; parallel to spec->mounts */
 	VEC(int) late_ro;	/* mounts to make read-only at the end */
 };
+
+struct device_node {
+	const char *path;	/* in the container */
+	mode_t mode;		/* with type */
+	dev_t number;
+	uint32_t uid, gid;	/* the container's ids */
+	bool has_mode, has_owner; /* that is asked for */
+};
+
+/* Those that every container has, then those listed; false when there is no @index. */
+bool device_node_get(const struct oci_spec *spec, size_t index, struct device_node *ret);
+/* Is @st that device, whosever it may be? */
+bool device_node_is(const struct device_node *n, const struct stat *st);
 
 /* Never returns. */
 void init_main(struct init *init) __attribute__((noreturn));

@@ -130,6 +130,93 @@ devices_are_there() {
 	is fifo "$(run_sh 'stat -c %F /dev/pipe/one')"
 }
 
+# With a user namespace, in which nobody can make them, of which the host has none of that name, or another.
+user_namespace() {
+	[ -e /proc/self/ns/user ] || skip 'this kernel has no user namespaces'
+	chmod 755 "$T"
+	namespaces='{"type":"user"},{"type":"pid"},{"type":"network"},{"type":"ipc"},{"type":"uts"},{"type":"mount"}'
+	maps='"uidMappings":[{"containerID":0,"hostID":100000,"size":65536}],"gidMappings":[{"containerID":0,"hostID":200000,"size":65536}]'
+	resources='"devices":[{"allow":true,"access":"rwm"}]'
+}
+
+devices_are_there_in_a_user_namespace() {
+	user_namespace
+	linux=$maps',"devices":[{"type":"c","path":"/dev/mine","major":1,"minor":5,"fileMode":384,"uid":5,"gid":6},
+		{"type":"c","path":"/dev/full","major":1,"minor":3},{"type":"c","path":"/dev/a/zero","major":1,"minor":5,"uid":0,"gid":0},
+		{"type":"c","path":"/dev/random","major":1,"minor":8},{"type":"p","path":"/dev/pipe/one"}]'
+	out=$(run_sh 'stat -c "%a %u %g %t:%T" /dev/mine /dev/full /dev/a/zero; stat -c %F /dev/pipe/one; stat -c %t:%T /dev/null
+		head -c 3 /dev/a/zero | wc -c; echo x >/dev/full && echo written; cut -d" " -f5 /proc/self/mountinfo | grep -c /oci/ || :')
+	is '600 5 6 1:5
+666 0 0 1:3
+666 0 0 1:5
+fifo
+1:3
+3
+written
+0' "$out"
+	is '' "$(our_mounts)"
+	# An owner whom the host does not know of: the node is there, and is nobody's.
+	linux=$maps',"devices":[{"type":"c","path":"/dev/mine","major":1,"minor":5,"uid":70000,"gid":6}]'
+	is '65534 6 1:5' "$(run_sh 'stat -c "%u %g %t:%T" /dev/mine')"
+	nothing_of "$id"
+}
+
+# Who makes them joins what the first process is to be in.
+devices_are_there_in_joined_namespaces() {
+	user_namespace
+	needs_joins
+	linux=$maps start_sleeper
+	pid=$(pid_of "$id")
+	first=$id id=${id}b got=0
+	device='"devices":[{"type":"c","path":"/dev/mine","major":1,"minor":5}]'
+	namespaces="{\"type\":\"user\",\"path\":\"/proc/$pid/ns/user\"},{\"type\":\"pid\",\"path\":\"/proc/$pid/ns/pid\"},{\"type\":\"mount\"},
+		{\"type\":\"network\",\"path\":\"/proc/$pid/ns/net\"},{\"type\":\"uts\"},{\"type\":\"ipc\"}"
+	out=$(linux=$device run_sh 'stat -c %t:%T /dev/mine; head -c 3 /dev/mine | wc -c; cat /proc/1/cmdline') || got=1
+	oci delete -f "$first"
+	is '1:5
+3
+sleep1000' "$(echo "$out" | tr -d '\0')" || got=1
+	# The pid namespace is one of another user namespace: /proc is the host's to give, so it is bound.
+	id=$first
+	start_sleeper_without_maps
+	pid=$(pid_of "$id")
+	id=${id}b
+	namespaces="{\"type\":\"user\"},{\"type\":\"pid\",\"path\":\"/proc/$pid/ns/pid\"},{\"type\":\"mount\"},{\"type\":\"network\"},{\"type\":\"uts\"},
+		{\"type\":\"ipc\"}"
+	linux=$maps,$device args='"sleep", "1000"' config
+	sed -i 's|{"destination": "/proc", "type": "proc", "source": "proc"}|{"destination":"/proc","type":"bind","source":"/proc","options":["rbind"]}|' \
+		"$bundle/config.json"
+	oci run -d -b "$bundle" "$id" </dev/null >/dev/null 2>&1 || got=1
+	pid=$(pid_of "$id")
+	is 1:5 "$(stat -c %t:%T "/proc/$pid/root/dev/mine")" || got=1
+	is sleep "$(cat "/proc/$pid/comm")" || got=1
+	oci delete -f "$id"
+	oci delete -f "$first"
+	nothing_of "$id" || got=1
+	return $got
+}
+
+start_sleeper_without_maps() {
+	linux='"rootfsPropagation":"rprivate"' namespaces=$default_namespaces start_sleeper
+}
+
+# Then there are the host's.
+devices_are_the_hosts_where_none_can_be_made() {
+	user_namespace
+	needs_setpriv
+	without_mknod() {
+		args=$(sh_args "$1") config
+		setpriv --bounding-set -mknod "$POUCH_BUILD/pouch-oci" --root "$oci_root" run -b "$bundle" "$id"
+	}
+	linux=$maps',"devices":[{"type":"c","path":"/dev/random","major":1,"minor":8,"uid":5,"gid":6}]'
+	is '1:8 65534' "$(without_mknod 'stat -c "%t:%T %u" /dev/random')"
+	linux=$maps',"devices":[{"type":"c","path":"/dev/mine","major":1,"minor":5}]'
+	fails "device '/dev/mine': in a user namespace that is the host's, which has no character device 1:5 there" without_mknod true
+	linux=$maps',"devices":[{"type":"c","path":"/dev/full","major":1,"minor":3}]'
+	fails "device '/dev/full'" without_mknod true
+	nothing_of "$id"
+}
+
 devices_are_denied() {
 	[ -n "$(cgroup_mount devices)" ] || skip 'this host has no v1 devices controller'
 	caps='"CAP_MKNOD"'
@@ -226,6 +313,9 @@ it 'refuses a proc that is a link' proc_must_be_a_directory
 it 'masks paths and makes them read-only' paths_are_masked_and_read_only
 it 'masks with the real null device' masks_do_not_trust_the_image
 it 'makes devices' devices_are_there
+it 'makes devices for a user namespace' devices_are_there_in_a_user_namespace
+it 'makes devices for namespaces that are joined' devices_are_there_in_joined_namespaces
+it 'takes the host'"'"'s devices for a user namespace where it may make none' devices_are_the_hosts_where_none_can_be_made
 it 'denies devices that are not listed' devices_are_denied
 it 'works without pivot_root' works_without_pivot_root
 it 'binds what is neither file nor directory' binds_of_no_files_are_not_opened
