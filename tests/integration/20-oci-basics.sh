@@ -215,8 +215,12 @@ foreign_freezers_hold_nobody() {
 	foreign_is_left_empty
 }
 
+# Others than the program's may be there: the agent of old kernels.
 has_a_child() {
-	child=$(oci ps -f json "$id" | tr -d '[] \n' | tr , '\n' | grep -vx "$(pid_of "$id")")
+	for child in $(oci ps -f json "$id" | tr ',[]' '   '); do
+		[ "$(tr '\0' ' ' <"/proc/$child/cmdline")" != 'sleep 1000 ' ] || return 0
+	done
+	return 1
 }
 
 # Its first process ends by itself, but cannot be gone before all others are; without a pid namespace it can, and the group remains.
@@ -225,7 +229,7 @@ foreign_freezers_hold_no_child() {
 	for without in '' '{"type":"pid"},'; do
 		namespaces=$(echo "$default_namespaces" | sed "s/^$without//") args=$(sh_args 'sleep 1000 & wait') config
 		oci run -d -b "$bundle" "$id" </dev/null >/dev/null 2>&1
-		eventually 5 has_a_child
+		eventually 5 has_a_child || { remove "$id"; return 1; }
 		got=0
 		into "$foreign" "$child"
 		echo FROZEN >"$foreign/freezer.state"
