@@ -19,7 +19,7 @@
 #include "compat/base/time.h"
 #include "compat/kernel/cgroup_internal.h"
 
-enum { FILE_MAX = 4 << 20, REMOVE_MS = 10000, BUSY_MS = 5000 };
+enum { FILE_MAX = 4 << 20, REMOVE_MS = 10000, BUSY_MS = 5000, SETTLE_MS = 100 };
 
 /* Controllers whose absence from a hybrid host's v2 tree nobody notices until a limit names them. */
 #define SELDOM (CTL_BIT(CTL_HUGETLB) | CTL_BIT(CTL_RDMA) | CTL_BIT(CTL_MISC) | CTL_BIT(CTL_PERF_EVENT))
@@ -589,16 +589,33 @@ int cgroup_remove_dirs(const char *dir)
 
 /*
  * Before 2.6.38 a dying task is in no group any more while it still runs by the group's share of CPU time, and the first process of a pid
- * namespace even sleeps there until all others are dead. A group that is removed meanwhile is freed under it, and the kernel panics.
+ * namespace even sleeps there until all others are dead. A group that is removed meanwhile is freed under it, and the kernel panics, then or
+ * later. CentOS 6 has the mend of 2.6.38, for certain since 6.8.
  */
 static bool dying_tasks_need_their_group(void)
 {
+	int major = 0, minor = 0, patch = 0, build = 0;
 	struct utsname uts;
-	int major = 0, minor = 0, patch = 0;
 
-	if (uname(&uts) < 0 || sscanf(uts.release, "%d.%d.%d", &major, &minor, &patch) < 2)
+	if (uname(&uts) < 0 || sscanf(uts.release, "%d.%d.%d-%d", &major, &minor, &patch, &build) < 2)
+		return false;
+	if (strstr(uts.release, ".el6") && build >= 642)
 		return false;
 	return major < 2 || (major == 2 && (minor < 6 || (minor == 6 && patch < 38)));
+}
+
+/* Who is dead by all that can be seen may have a few instructions to go. It gets the CPU for them, and some time. */
+static void settle(const struct cgroup *cg)
+{
+	const struct timespec pause = {.tv_nsec = SETTLE_MS * 1000000L};
+	int h = cgroup_serving(cg, CTL_CPU);
+	auto_free char *shares = h >= 0 && cgroup_is_dir(cg->dirs[h]) ? cgroup_file(cg, h, "cpu.shares") : NULL;
+	struct err ignored;
+
+	if (!shares)
+		return;
+	(void)file_put(-1, shares, "262144", &ignored);
+	nanosleep(&pause, NULL);
 }
 
 typedef VEC(struct proc_ref) proc_vec;
@@ -637,6 +654,7 @@ int cgroup_remove_waiting(struct cgroup *cg, bool for_the_dying, struct err *err
 {
 	int64_t end_ms = time_mono_ms() + REMOVE_MS;
 	AUTO(proc_vec_clear) proc_vec seen = {0};
+	bool settled = !for_the_dying;
 	long wait_us = 100;
 
 	for (;;) {
@@ -645,6 +663,10 @@ int cgroup_remove_waiting(struct cgroup *cg, bool for_the_dying, struct err *err
 		const char *stuck = wait ? cg->dirs[0] : NULL;
 		int code = wait ? EBUSY : 0;
 
+		if (!wait && !settled) {
+			settle(cg);
+			settled = true;
+		}
 		for (size_t h = 0; !wait && h < cg->host.hierarchies.n; h++) {
 			int rc = cg->joined[h] ? cgroup_remove_dirs(cg->dirs[h]) : 0;
 

@@ -231,7 +231,7 @@ static void look(void)
 		add_substitute(limit, rc < 0 ? NULL : cg);
 	}
 	if (rc >= 0)
-		(void)cgroup_remove(cg, &err); /* empty, so it cannot be busy */
+		(void)cgroup_remove_waiting(cg, false, &err); /* it never had a task, so it is neither busy nor missed */
 }
 
 size_t cgroup_limit_rows(enum cgroup_limit limit, struct fit rows[CGROUP_LIMIT_BACKENDS])
