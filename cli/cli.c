@@ -170,14 +170,6 @@ char *cli_api_message(const char *text)
 	return found;
 }
 
-/* Control characters in a message that is not ours would reach the terminal. */
-static void make_printable(char *text)
-{
-	for (; *text; text++)
-		if ((unsigned char)*text < ' ' || *text == 0x7f)
-			*text = ' ';
-}
-
 int cli_finish(struct http *http, int status, struct buf *ret, struct err *err)
 {
 	AUTO(buf_clear) struct buf dropped = BUF_INIT;
@@ -194,7 +186,8 @@ int cli_finish(struct http *http, int status, struct buf *ret, struct err *err)
 		body->data[--n] = '\0';
 	if (!n)
 		return err_set(err, err_kind_from_status(status), "{\"message\":\"status %d\"}", status);
-	make_printable(body->data);
+	/* Control characters in a message that is not ours would reach the terminal. */
+	str_make_printable(body->data, ' ');
 	return err_set(err, err_kind_from_status(status), "%s", body->data);
 }
 

@@ -26,9 +26,7 @@ void table_cell(struct table *t, const char *text)
 {
 	char *copy = xstrdup(text ? text : "");
 
-	for (char *p = copy; *p; p++)
-		if ((unsigned char)*p < ' ' || *p == 0x7f)
-			*p = '?';
+	str_make_printable(copy, '?');
 	strv_take(&t->cells, copy);
 }
 

@@ -10,6 +10,7 @@
 
 #include "compat/base/fd.h"
 #include "compat/base/time.h"
+#include "compat/base/str.h"
 
 enum { LINE_MAX_BYTES = 2048 };
 
@@ -52,9 +53,7 @@ void log_line(enum log_level level, const char *fmt, ...)
 		memcpy(line + n + m - 3, "...", 3);
 	}
 	/* What a client sent must not forge a second line. */
-	for (char *p = line + n; *p; p++)
-		if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			*p = ' ';
+	str_make_printable(line + n, ' ');
 	n += (size_t)m;
 	line[n++] = '\n';
 	(void)fd_write_all(sink.fd, line, n);	/* there is nobody left to tell */

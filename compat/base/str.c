@@ -164,6 +164,14 @@ bool str_is_printable(const char *s)
 	return true;
 }
 
+void str_make_printable(char *s, char with)
+{
+	for (size_t n; *s; s += n ? n : 1) {
+		n = str_control_len(s);
+		memset(s, with, n);
+	}
+}
+
 /* ---- patterns ---- */
 
 /* The UTF-8 sequence at @s; a stray byte counts as one. */

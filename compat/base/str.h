@@ -63,6 +63,8 @@ bool str_is_name(const char *s);
 bool str_is_printable(const char *s);
 /* Bytes of the control character that @s begins with; 0: it begins with none. */
 size_t str_control_len(const char *s);
+/* Put @with where control characters are, byte for byte. */
+void str_make_printable(char *s, char with);
 
 /* Glob as docker filters use it: path.Match. */
 bool str_match(const char *pattern, const char *s);

@@ -217,8 +217,10 @@ static void tables_align_by_characters_and_hide_control_bytes(void **state)
 	table_cell(&t, "1");
 	table_cell(&t, "a\x1b[2J");
 	table_cell(&t, NULL);
+	table_cell(&t, "\xc2\x9b" "2J");
+	table_cell(&t, "\x7f");
 	table_print(&t, &out);
-	assert_string_equal(out.data, "NAME    X\nh\xc3\xa9      1\na?[2J   \n");
+	assert_string_equal(out.data, "NAME    X\nh\xc3\xa9      1\na?[2J   \n??2J    ?\n");
 }
 
 static void filters_become_one_object(void **state)
