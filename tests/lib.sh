@@ -93,6 +93,11 @@ needs() {
 	done
 }
 
+# known_caps LINES: without the bits that 2.6.32 sets for capabilities which it does not know
+known_caps() {
+	echo "$1" | sed 's/\t[0-9a-f]\{7\}c\([0-9a-f]\{8\}\)$/\t00000000\1/'
+}
+
 # needs_setpriv: busybox has a small one under that name
 needs_setpriv() {
 	needs setpriv

@@ -84,11 +84,6 @@ sh_args() {
 	printf '"sh", "-c", "%s"' "$(printf '%s' "$1" | sed 's/\\/\\\\/g; s/"/\\"/g' | tr '\n\t' '; ')"
 }
 
-# known_caps LINES: without the bits that 2.6.32 sets for capabilities which it does not know
-known_caps() {
-	echo "$1" | sed 's/\t[0-9a-f]\{7\}c\([0-9a-f]\{8\}\)$/\t00000000\1/'
-}
-
 # run_sh SCRIPT: runs it in a container of the present settings
 run_sh() {
 	args=$(sh_args "$1") config

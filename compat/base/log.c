@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "compat/base/fd.h"
-#include "compat/base/time.h"
 #include "compat/base/str.h"
+#include "compat/base/time.h"
 
 enum { LINE_MAX_BYTES = 2048 };
 

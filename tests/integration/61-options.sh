@@ -62,8 +62,8 @@ process() {
 security() {
 	caps=$(run busybox grep CapEff /proc/self/status | awk '{ print $2 }')
 	hasnt "$caps" "$(run --cap-drop ALL busybox grep CapEff /proc/self/status)"
-	prints 0000000000000000 --cap-drop ALL busybox grep CapEff /proc/self/status
-	prints 0000000000000001 --cap-drop ALL --cap-add CHOWN busybox grep CapEff /proc/self/status
+	has 0000000000000000 "$(known_caps "$(run --cap-drop ALL busybox grep CapEff /proc/self/status)")"
+	has 0000000000000001 "$(known_caps "$(run --cap-drop ALL --cap-add CHOWN busybox grep CapEff /proc/self/status)")"
 	fails 'CAP_NONSENSE' run --cap-add CAP_NONSENSE busybox true
 	[ ! -e /proc/self/status ] || ! grep -q ^Seccomp: /proc/self/status || prints '2' busybox grep ^Seccomp: /proc/self/status
 	! grep -q ^Seccomp: /proc/self/status || prints '0' --security-opt seccomp=unconfined busybox grep ^Seccomp: /proc/self/status

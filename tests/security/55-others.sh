@@ -72,7 +72,7 @@ files_are_for_root() {
 		*) echo "$dir is $(stat -c %a "$dir")"; return 1 ;;
 		esac
 	done
-	command -v setpriv >/dev/null || skip 'setpriv is not installed'
+	needs_setpriv
 	for file in "$home/containers/$first_id/container.json" "$home/containers/$first_id/json.log" "$exec_root/$first_id/config.json" \
 		"$home/image/repositories.json"; do
 		[ -e "$file" ]
