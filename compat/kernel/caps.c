@@ -180,7 +180,7 @@ int caps_apply(const struct caps *caps, struct err *err)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct data[2];
-	uint64_t own, old, permitted, inheritable;
+	uint64_t own, old, permitted, inheritable, nameless = ~caps_all();
 
 	if (syscall(SYS_capget, &header, data) < 0)
 		return err_sys(err, errno, "get capabilities");
@@ -188,6 +188,12 @@ int caps_apply(const struct caps *caps, struct err *err)
 	own = data[0].permitted | (uint64_t)data[1].permitted << 32;
 	old = data[0].inheritable | (uint64_t)data[1].inheritable << 32;
 	permitted = caps->permitted & own;
+	/*
+	 * 2.6.32 has bits for capabilities that it does not know. They mean nothing, but who gave them up gets them back at exec, and a program that
+	 * gains rights so is hidden in /proc from all others in its container.
+	 */
+	if ((own & nameless) == nameless)
+		permitted |= nameless;
 	inheritable = caps->inheritable & (own | old) & (caps->bounding | old);
 	for (int i = 0; i < 2; i++) {
 		data[i].effective = (uint32_t)((caps->effective & permitted) >> (32 * i));
