@@ -443,8 +443,6 @@ static int check_process(const struct container_record *r, struct err *err)
 		return err_set(err, ERR_INVALID, "invalid signal: %s", c->stop_signal);
 	if (c->stop_timeout.set && c->stop_timeout.v < -1)
 		return err_set(err, ERR_INVALID, "stop timeout is -1 (never) or a number of seconds");
-	if (!str_empty(c->hostname) && (strlen(c->hostname) > 63 || !str_is_name(c->hostname)) && c->hostname[1])
-		return err_set(err, ERR_INVALID, "invalid hostname: '%.80s'", c->hostname);
 	STRV_EACH(env, &c->env) {
 		if (**env == '=' || !**env)
 			return err_set(err, ERR_INVALID, "invalid environment variable: %.80s", *env);

@@ -115,6 +115,14 @@ static int set_network(struct container_record *r, struct err *err)
 	return 0;
 }
 
+static int check_hostname(const char *name, struct err *err)
+{
+	if (name[1] && (strlen(name) > 63 || !str_is_name(name)))
+		return err_set(err, ERR_INVALID, "invalid hostname: '%.80s'", name);
+	return 0;
+}
+
+/* The name that was asked for is judged; that of the host is what it is. */
 static int set_hostname(struct engine *e, struct container_record *r, struct err *err)
 {
 	const char *other_ref = mode_container(r->host.network_mode);
@@ -134,7 +142,7 @@ static int set_hostname(struct engine *e, struct container_record *r, struct err
 	if (mode_is_host(r->host.uts_mode) && !str_empty(r->config.hostname))
 		return err_set(err, ERR_INVALID, "conflicting options: hostname and the UTS mode");
 	if (!str_empty(r->config.hostname))
-		return 0;
+		return check_hostname(r->config.hostname, err);
 	if (mode_is_host(r->host.network_mode) || mode_is_host(r->host.uts_mode)) {
 		(void)gethostname(host, sizeof(host) - 1);	/* the default above is good enough */
 		str_set(&r->config.hostname, host);

@@ -86,6 +86,25 @@ namespaces() {
 	says "$(readlink /proc/self/ns/net)" pouch run --rm --net host busybox readlink /proc/self/ns/net
 }
 
+# The host's own name is not for us to judge.
+odd_host_names() {
+	needs unshare
+	unshare -u true 2>/dev/null || skip 'no private host name'
+	mkdir "$T/odd"
+	ln -s "$POUCH_BUILD/pouch" "$T/odd/pouch"
+	cat >"$T/odd/pouchd" <<-END
+		#!/bin/sh
+		exec unshare -u sh -c 'echo "(odd)" >/proc/sys/kernel/hostname; exec "\$0" "\$@"' "$POUCH_BUILD/pouchd" "\$@"
+	END
+	chmod 755 "$T/odd/pouchd"
+	pouchd_stop
+	said=$(POUCH_BUILD=$T/odd && pouchd_start && run --uts host busybox hostname) || :
+	pouchd_stop
+	pouchd_start
+	has '(odd)' "$said"
+	refused 'nvalid hostname' --hostname '(odd)'
+}
+
 # A queue of messages on the host is seen by who shares its namespace.
 shared_ipc() {
 	needs ipcmk ipcrm
@@ -287,6 +306,7 @@ failed_starts_leave_nothing() {
 it 'sets up the process' process
 it 'confines it' security
 it 'shares namespaces of the host as told' namespaces
+it 'takes the name of the host as it is' odd_host_names
 it 'shares the queues of the host as told' shared_ipc
 it 'shares namespaces of containers as told' shared_namespaces
 it 'limits resources' limits
