@@ -146,7 +146,7 @@ int events_open(struct engine *e, const struct event_query *q, struct event_read
 	r->dialect = q->dialect;
 	pthread_mutex_lock(&e->events->lock);
 	r->next = e->events->next;
-	if (r->since_ns || r->until_ns)
+	if (!str_empty(q->since) || !str_empty(q->until))	/* "0" is a moment, too */
 		r->next = r->next > EVENTS_KEPT ? r->next - EVENTS_KEPT : 0;
 	pthread_mutex_unlock(&e->events->lock);
 	*ret = r;
