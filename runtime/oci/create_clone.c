@@ -106,12 +106,7 @@ static void children_leave(int own[2])
  * An existing user namespace must be entered before the others are made, so that it owns them, and devices for one be made before it
  * is entered; neither by the caller. A process between does it and starts the first one as its sister.
  */
-static bool needs_one_between(const struct creation *x)
-{
-	return x->init.join.fds[NS_USER] >= 0 || creation_wants_devices(x);
-}
-
-static pid_t clone_by_one_between(struct creation *x, unsigned long flags, struct err *err)
+static pid_t clone_by_one_between(struct creation *x, bool devices, unsigned long flags, struct err *err)
 {
 	struct init *in = &x->init;
 	int pair[2], status;
@@ -126,7 +121,7 @@ static pid_t clone_by_one_between(struct creation *x, unsigned long flags, struc
 		return -EIO;
 	between = ns_clone(0);
 	if (between == 0) {
-		int rc = creation_wants_devices(x) ? creation_devices(x, &answer.err) : 0;
+		int rc = devices ? creation_devices(x, &answer.err) : 0;
 
 		close(pair[0]);
 		if (!rc && in->join.fds[NS_USER] >= 0)
@@ -218,7 +213,7 @@ static pid_t clone_into_group(struct init *in, int group)
 int creation_clone(struct creation *x, struct err *err)
 {
 	struct init *in = &x->init;
-	bool between = needs_one_between(x);
+	bool devices = creation_wants_devices(x), between = devices || in->join.fds[NS_USER] >= 0;
 	auto_fd int into = -1;
 	int own[2] = {-1, -1}, pair[2], rc = 0;
 
@@ -234,7 +229,7 @@ int creation_clone(struct creation *x, struct err *err)
 	in->sync = in->setup.sync = pair[1];
 	rc = children_enter(in, between, &x->spec->linux_.time_offsets, own, err);
 	if (!rc) {
-		x->pid = between ? clone_by_one_between(x, clone_flags(in), err) : clone_into_group(in, into);
+		x->pid = between ? clone_by_one_between(x, devices, clone_flags(in), err) : clone_into_group(in, into);
 		/* 3.12 makes no user namespace for a sister: then the devices are the host's. */
 		if (x->pid == -EINVAL && between && in->join.fds[NS_USER] < 0 && in->join.fds[NS_PID] < 0) {
 			err_clear(err);

@@ -47,18 +47,26 @@ static bool hosts_will_do(const struct device_node *n)
 	       (!n->has_mode || (st.st_mode & 07777) == (n->mode & 07777));
 }
 
+/* Device @index, with the host's ids; *ret_make: it is one that the host has not as it is wanted. False: there is none of that index. */
+static bool get(const struct creation *x, size_t index, struct device_node *ret, bool *ret_make)
+{
+	if (!device_node_get(x->spec, index, ret))
+		return false;
+	to_host(&x->spec->linux_, ret);
+	*ret_make = !S_ISFIFO(ret->mode) && !hosts_will_do(ret);
+	return true;
+}
+
 bool creation_wants_devices(const struct creation *x)
 {
+	bool make = false;
 	struct device_node n;
 
 	if (!x->init.listed_ns[NS_USER] || !x->init.new_ns[NS_MNT])
 		return false;
-	for (size_t i = 0; device_node_get(x->spec, i, &n); i++) {
-		to_host(&x->spec->linux_, &n);
-		if (!S_ISFIFO(n.mode) && !hosts_will_do(&n))
-			return true;
-	}
-	return false;
+	for (size_t i = 0; !make && get(x, i, &n, &make); i++)
+		;
+	return make;
 }
 
 static int make_node(const struct creation *x, size_t index, const struct device_node *n)
@@ -71,13 +79,11 @@ static int make_node(const struct creation *x, size_t index, const struct device
 static int make_nodes(const struct creation *x)
 {
 	struct device_node n;
+	bool make;
 	int rc = 0;
 
-	for (size_t i = 0; !rc && device_node_get(x->spec, i, &n); i++) {
-		to_host(&x->spec->linux_, &n);
-		if (!S_ISFIFO(n.mode) && !hosts_will_do(&n))
-			rc = make_node(x, i, &n);
-	}
+	for (size_t i = 0; !rc && get(x, i, &n, &make); i++)
+		rc = make ? make_node(x, i, &n) : 0;
 	return rc;
 }
 

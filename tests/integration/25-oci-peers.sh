@@ -38,6 +38,14 @@ is_up() {
 	[ -e "$T/$1.up" ] || { command -v "$1" >/dev/null && skip "the first test of $1 did not pass, and says why"; } || skip "$1 is not installed"
 }
 
+# daemon_stops NAME SECONDS
+daemon_stops() {
+	[ -e "$T/$1.pid" ] || skip "$1 was not started"
+	pid=$(cat "$T/$1.pid")
+	kill "$pid"
+	process_ends "$pid" "$2"
+}
+
 # A container that says what it gets, on its output and with its exit status.
 service='trap "exit 9" TERM; trap "echo usr1" USR1; echo started; while :; do sleep 0.1; done'
 # It ends once its terminal has the size of the terminal before it and a line was typed there.
@@ -247,10 +255,7 @@ containerd_restarts_and_removes() {
 }
 
 containerd_stops() {
-	[ -e "$T/containerd.pid" ] || skip 'containerd was not started'
-	pid=$(cat "$T/containerd.pid")
-	kill "$pid"
-	process_ends "$pid" 10
+	daemon_stops containerd 10
 	rm -f "$T/ctd.sock"*
 }
 
@@ -347,12 +352,6 @@ docker_stops_and_removes() {
 	is '' "$(our_cgroups | grep -E '/[0-9a-f]{64}$')"
 }
 
-docker_stops() {
-	[ -e "$T/dockerd.pid" ] || skip 'dockerd was not started'
-	pid=$(cat "$T/dockerd.pid")
-	kill "$pid"
-	process_ends "$pid" 20
-}
 
 it 'podman starts a container on it' podman_starts
 it 'podman runs programs and reports how they end' podman_runs
@@ -385,7 +384,7 @@ it 'docker pauses and resumes' docker_pauses
 it 'docker updates limits' docker_updates
 it 'docker restarts a container' docker_restarts
 it 'docker stops, kills and removes' docker_stops_and_removes
-it 'docker ends' docker_stops
+it 'docker ends' daemon_stops dockerd 20
 
 # conmon makes its directory for each controller below /sys/fs/cgroup, with a file in it, also where nothing is mounted.
 plain_files() {
