@@ -115,16 +115,24 @@ int cgroup_serving(const struct cgroup *cg, enum cgroup_controller c)
 	return h >= 0 && cg->joined[h] ? h : -1;
 }
 
+/* CTL_COUNT: there is none of that name. */
+static int controller_named(const char *name)
+{
+	int c = 0;
+
+	while (c < CTL_COUNT && strcmp(name, cgroup_controller_name(c, false)) != 0)
+		c++;
+	return c;
+}
+
 const char *cgroup_dir(const struct cgroup *cg, const char *controller)
 {
-	int h = -1;
+	int c = controller_named(controller), h = -1;
 
 	if (!*controller)
 		h = cg->host.unified >= 0 && cg->joined[cg->host.unified] ? cg->host.unified : -1;
-	for (int c = 0; *controller && c < CTL_COUNT; c++) {
-		if (strcmp(controller, cgroup_controller_name(c, false)) == 0)
-			h = cgroup_serving(cg, c);
-	}
+	else if (c < CTL_COUNT)
+		h = cgroup_serving(cg, c);
 	return h < 0 ? NULL : cg->dirs[h];
 }
 
@@ -339,10 +347,8 @@ static int choose(const struct cgroup *cg, const char *controllers, bool *chosen
 
 	strv_split(&names, controllers, ",", true);
 	STRV_EACH(name, &names) {
-		int c = 0, h;
+		int c = controller_named(*name), h;
 
-		while (c < CTL_COUNT && strcmp(*name, cgroup_controller_name(c, false)) != 0)
-			c++;
 		if (c == CTL_COUNT)
 			return err_set(err, ERR_INVALID, "unknown controller '%s'", *name);
 		h = cgroup_serving(cg, c);
