@@ -61,7 +61,7 @@ hardly_a_status() {
 	[ "$(wc -l <"$T/statuses")" -le 10 ]
 }
 
-# Where starts are slow, hardly one is done between two kills: then more follow, with more time between them.
+# Where starts are slow, hardly one is done between two kills: then more follow, with more and more time between them.
 kill_again_and_again() {
 	: >"$T/load"
 	: >"$T/statuses"
@@ -73,7 +73,7 @@ kill_again_and_again() {
 	workers="$workers $!"
 	i=0
 	while [ $i -lt "$kills" ] || { hardly_a_status && [ $i -lt $((kills + 60)) ]; }; do
-		[ $i -lt "$kills" ] || sleep 1
+		[ $i -lt "$kills" ] || sleep $(((i - kills) / 10 + 1))
 		i=$((i + 1))
 		sleep_ms "$(random_ms)"
 		pouchd_kill9
