@@ -175,10 +175,9 @@ silent_clients_are_sent_away() {
 
 # One user's connections, however many, leave some for others.
 a_user_leaves_room() {
-	needs setpriv
 	[ -z "${AS_KERNEL-}" ] || skip 'thousands of threads are too much for a played kernel'
 	chmod 666 "$socket"
-	setpriv --reuid 1000 --regid 1000 --clear-groups "$attack" clients "$socket" silent 5000 >"$T/clients" 2>&1 &
+	"$attack" as 1000 "$attack" clients "$socket" silent 5000 >"$T/clients" 2>&1 &
 	clients=$!
 	# A thread a client, until there are enough: a slow host needs its time.
 	all_held=

@@ -72,11 +72,10 @@ files_are_for_root() {
 		*) echo "$dir is $(stat -c %a "$dir")"; return 1 ;;
 		esac
 	done
-	needs_setpriv
 	for file in "$home/containers/$first_id/container.json" "$home/containers/$first_id/json.log" "$exec_root/$first_id/config.json" \
 		"$home/image/repositories.json"; do
 		[ -e "$file" ]
-		fails 'denied' setpriv --reuid 1000 --regid 1000 --clear-groups cat "$file"
+		fails 'denied' "$attack" as 1000 cat "$file"
 	done
 }
 
