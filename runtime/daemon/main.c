@@ -26,21 +26,22 @@
 #include "runtime/engine/engine.h"
 
 #define STOP_WAIT_MS 3000
+#define FILES_WANTED 65536
 
 static void on_warning(const char *message)
 {
 	log_warn("%s", message);
 }
 
-/* Every container costs a few fds, every connection one. */
+/* Every container costs a few fds, every connection one; old kernels give 1024. Fewer will do for fewer of both (server.c). */
 static void raise_limits(void)
 {
-	struct rlimit limit;
+	struct rlimit files, more = {FILES_WANTED, FILES_WANTED};
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-		limit.rlim_cur = limit.rlim_max;
-		(void)setrlimit(RLIMIT_NOFILE, &limit);	/* fewer will do for fewer containers */
-	}
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0 || (files.rlim_max < FILES_WANTED && setrlimit(RLIMIT_NOFILE, &more) == 0))
+		return;
+	files.rlim_cur = files.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &files);
 }
 
 static void set_oom_score(int value)

@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -30,8 +31,7 @@
 #define STACK_SIZE  (256 * 1024)
 #define MEMORY_SIZE (160 * 1024)	/* a connection's buffers; pages are touched as they are needed */
 
-#define CONNECTIONS_MAX	   4096		/* of a listener */
-#define CONNECTIONS_OF_UID 3072		/* so many of one user, and some are left for root */
+#define CONNECTIONS_MAX	   4096		/* of a listener, where there are descriptors for them */
 #define CONNECTIONS_OF_IP  1024
 #define IDLE_SECONDS	   60		/* without a request, or within its head: what sends nothing makes room */
 
@@ -56,6 +56,7 @@ struct server {
 	atomic_int active;		/* requests that are being served */
 	pthread_mutex_t lock;
 	VEC(struct peer) peers;		/* users with connections; under the lock */
+	unsigned int connections_max;	/* of a listener */
 };
 
 /* ---- requests ---------------------------------------------------------------------------------------------------------------- */
@@ -194,6 +195,22 @@ static bool peer_uid(struct MHD_Connection *conn, uid_t *ret, int *ret_fd)
 	return true;
 }
 
+/* Half of the file descriptors at most are for clients; the rest is for containers. */
+static unsigned int connections_max(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur / 2 > CONNECTIONS_MAX)
+		return CONNECTIONS_MAX;
+	return (unsigned int)files.rlim_cur / 2;
+}
+
+/* So many of one user; some are left for root. */
+static unsigned int connections_of_uid(const struct server *s)
+{
+	return s->connections_max / 4 * 3;
+}
+
 /* Nobody but root can take all connections: members of a group share the socket. *@own keeps whose it is. */
 static void on_connection(void *cls, struct MHD_Connection *conn, void **own, enum MHD_ConnectionNotificationCode what)
 {
@@ -207,7 +224,7 @@ static void on_connection(void *cls, struct MHD_Connection *conn, void **own, en
 		p = peer_of(s, uid);
 		p->connections++;
 		*own = (void *)((uintptr_t)uid + 1);
-		if (uid && p->connections > CONNECTIONS_OF_UID)
+		if (uid && p->connections > connections_of_uid(s))
 			(void)shutdown(fd, SHUT_RDWR);
 	} else if (what == MHD_CONNECTION_NOTIFY_CLOSED && *own) {
 		p = peer_of(s, (uid_t)((uintptr_t)*own - 1));
@@ -316,6 +333,7 @@ int server_open(struct daemon_context *daemon, struct server **ret, struct err *
 	int rc = 0;
 
 	s->daemon = daemon;
+	s->connections_max = connections_max();
 	pthread_mutex_init(&s->lock, NULL);
 	if (o->tls_cert) {
 		const struct tls_options tls = {o->tls_ca, o->tls_cert, o->tls_key, o->tls_verify,
@@ -356,6 +374,7 @@ static struct MHD_Daemon *http_start(struct server *s, int fd)
 		{MHD_OPTION_END, 0, NULL},
 	};
 	const struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
+	unsigned int of_ip = s->connections_max / 2 < CONNECTIONS_OF_IP ? s->connections_max / 2 : CONNECTIONS_OF_IP;
 
 	if (fd < 0)
 		flags |= MHD_USE_NO_LISTEN_SOCKET;
@@ -364,9 +383,9 @@ static struct MHD_Daemon *http_start(struct server *s, int fd)
 				MHD_OPTION_NOTIFY_COMPLETED, request_completed, s,	    /* */
 				MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_SIZE,	    /* */
 				MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_SIZE,    /* */
-				MHD_OPTION_CONNECTION_LIMIT, (unsigned int)CONNECTIONS_MAX, /* */
+				MHD_OPTION_CONNECTION_LIMIT, s->connections_max,	    /* */
 				MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)IDLE_SECONDS,  /* */
-				MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned int)CONNECTIONS_OF_IP, /* */
+				MHD_OPTION_PER_IP_CONNECTION_LIMIT, of_ip,		    /* */
 				MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,		    /* */
 				MHD_OPTION_ARRAY, fd < 0 ? none : listen_item, MHD_OPTION_END);
 }

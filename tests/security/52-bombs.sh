@@ -191,6 +191,14 @@ a_user_leaves_room() {
 	eventually 20 sh -c "[ \$(ls /proc/$(daemon)/fd | wc -l) -lt 100 ]"
 }
 
+# What an old kernel gives to who starts pouchd by hand, where pouchd may not raise it.
+of_few_descriptors_too() {
+	pouchd_stop
+	# shellcheck disable=SC3045 # every shell that is a /bin/sh has ulimit -n
+	(ulimit -n 1024 && pouchd_start)
+	a_user_leaves_room
+}
+
 # Nobody reads what they asked for.
 deaf_clients_hold_nobody_up() {
 	pouch run -d --name talker --net none busybox sh -c 'while :; do echo 01234567890123456789012345678901234567890123456789; done'
@@ -243,3 +251,4 @@ it 'lets no user take all connections' a_user_leaves_room
 it 'is held up by nobody who does not read' deaf_clients_hold_nobody_up
 it 'bounds those who wait for a start' waiting_clients_are_bounded
 it 'runs many execs' many_execs
+it 'lets no user take all of few descriptors' of_few_descriptors_too
