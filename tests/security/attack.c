@@ -378,6 +378,8 @@ static int pouchd_connect(const char *path)
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
+	if (fd < 0)
+		return -1;
 	snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
 	/* A full backlog is a server that is busy: as good as held. */
 	fcntl(fd, F_SETFL, O_NONBLOCK);
