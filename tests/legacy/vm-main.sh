@@ -42,7 +42,7 @@ chmod 755 /www/cgi-bin/back; exec httpd -f -p 80 -h /www'
 # reached CONTAINER SECRET: somebody outside of this machine reads the page and says what was on it
 reached() {
 	pouch exec "$1" rm -f /tmp/back
-	until echo '@fetch name' >/dev/ttyS1; do :; done
+	eventually 5 sh -c "echo '@fetch name' >/dev/ttyS1"
 	eventually 40 pouch exec "$1" test -s /tmp/back
 	is "$2" "$(pouch exec "$1" cat /tmp/back)"
 }

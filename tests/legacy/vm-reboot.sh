@@ -25,7 +25,7 @@ it 'starts what shall always run, with its volume and its log' started_again
 
 reached() {
 	pouch exec forever rm -f /tmp/back
-	until echo '@fetch name' >/dev/ttyS1; do :; done
+	eventually 5 sh -c "echo '@fetch name' >/dev/ttyS1"
 	eventually 40 pouch exec forever test -s /tmp/back
 	is stillhere "$(pouch exec forever cat /tmp/back)"
 }

@@ -4,7 +4,10 @@
 #ifndef TESTS_UNIT_CGROUP_JSON_H
 #define TESTS_UNIT_CGROUP_JSON_H
 
+#include <string.h>
+
 #include "compat/kernel/cgroup.h"
+#include "tests/unit/unit.h"
 
 /* @res: zeroed before; cleared by the caller. */
 static void cgroup_json(const char *json, struct cgroup_resources *res)
