@@ -4,12 +4,14 @@
 #include "runtime/daemon/supervise.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "compat/base/auto.h"
@@ -19,9 +21,11 @@
 #include "compat/base/str.h"
 #include "compat/base/time.h"
 
-#define DELAY_FIRST_MS 100
-#define DELAY_MAX_MS   2000
-#define KILL_AFTER_MS  20000	/* a daemon that does not end on SIGTERM; containers do not mind */
+#define DELAY_FIRST_MS	100
+#define DELAY_MAX_MS	2000
+#define PIDFILE_WAIT_MS 5000
+#define PIDFILE_POLL_MS 10
+#define KILL_AFTER_MS	20000	/* a daemon that does not end on SIGTERM; containers do not mind */
 
 struct supervisor {
 	int pid_fd;
@@ -156,14 +160,52 @@ static bool one_life(struct supervisor *s, int *ends)
 	return !s->stop_at;
 }
 
+/* The supervisor that @path names, if it lives. */
+static bool names_supervisor(const char *path, pid_t *ret)
+{
+	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	char text[32] = "";
+
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
+		return false;
+	*ret = (pid_t)strtol(text, NULL, 10);
+	return *ret > 0 && (kill(*ret, 0) == 0 || errno == EPERM);
+}
+
+/*
+ * Who loses to another supervisor returns only when that one's pid can be read (or after PIDFILE_WAIT_MS): a service script which then
+ * finds the file empty would take the start for failed. A file that was removed between its opening and its locking is not ours.
+ */
+static int lock_pidfile(struct supervisor *s, const char *path, struct err *err)
+{
+	int64_t end = time_mono_ms() + PIDFILE_WAIT_MS;
+	struct stat st;
+	pid_t other;
+
+	for (;;) {
+		int rc = file_lock(path, false, &s->pid_fd, err);
+
+		if (rc >= 0 && (fstat(s->pid_fd, &st) < 0 || st.st_nlink > 0))
+			return 0;
+		if (rc >= 0)
+			close(s->pid_fd);
+		else if (rc != -EWOULDBLOCK)
+			return rc;
+		else if (names_supervisor(path, &other))
+			return err_set(err, ERR_CONFLICT, "another supervisor (pid %d) has '%s'", (int)other, path);
+		if (time_mono_ms() > end)
+			return err_set(err, ERR_CONFLICT, "another supervisor has '%s'", path);
+		nanosleep(&(struct timespec){.tv_nsec = PIDFILE_POLL_MS * 1000000L}, NULL);
+	}
+}
+
 static int open_pidfile(struct supervisor *s, const char *path, struct err *err)
 {
-	int rc = file_lock(path, false, &s->pid_fd, err);
+	int rc = lock_pidfile(s, path, err);
 
-	if (rc == -EWOULDBLOCK)
-		return err_set(err, ERR_CONFLICT, "another supervisor has '%s'", path);
 	if (rc < 0)
 		return rc;
+	write_pids(s);
 	if (fchmod(s->pid_fd, 0644) < 0)
 		return err_sys(err, errno, "chmod '%s'", path);
 	return 0;

@@ -83,6 +83,22 @@ starts_once_when_started_twice() {
 	service stop
 }
 
+# A supervisor that has the lock and has not written its pid yet. fd 9 is its lock
+second_waits_for_the_pid_of_the_first() {
+	pidfile=$R/var/run/pouch-supervisor.pid
+	exec 9>"$pidfile"
+	flock 9
+	inside /usr/bin/pouchd --supervise /var/run/pouch-supervisor.pid >"$T/second" 2>&1 9>&- &
+	second=$!
+	sleep 1
+	kill -0 $second
+	inside sh -c 'echo 1' >&9
+	exits 1 wait $second
+	says 'another supervisor (pid 1) has' cat "$T/second"
+	exec 9>&-
+	rm "$pidfile"
+}
+
 restarts() {
 	service start
 	old=$(pouchd_pid)
@@ -421,6 +437,7 @@ private_root_boot || exit 1
 it 'answers for what does not run' answers_when_stopped
 it 'starts, and stops' starts_and_stops
 it 'starts once when it is started twice at a time' starts_once_when_started_twice
+it 'waits for the pid of a supervisor that was faster' second_waits_for_the_pid_of_the_first
 it 'restarts' restarts
 it 'starts pouchd again when it ends unasked' is_started_again_when_it_crashes
 it 'serves without its supervisor, and says so' lives_without_its_supervisor
