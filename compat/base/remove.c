@@ -152,6 +152,7 @@ static int fail(const struct removal *r, int code, const char *name)
 
 static int empty_dir(struct removal *r, int fd, int depth);
 
+/* As remove_entry(). */
 static int remove_subdir(struct removal *r, int dirfd, const char *name, int depth)
 {
 	uint64_t number;
@@ -159,7 +160,9 @@ static int remove_subdir(struct removal *r, int dirfd, const char *name, int dep
 	int fd, rc;
 
 	/* Most directories are empty by then, or a leaf. */
-	if (unlinkat(dirfd, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+	if (unlinkat(dirfd, name, AT_REMOVEDIR) == 0)
+		return 1;
+	if (errno == ENOENT)
 		return 0;
 	if (errno == EBUSY)
 		return fail(r, EBUSY, name);
@@ -169,7 +172,7 @@ static int remove_subdir(struct removal *r, int dirfd, const char *name, int dep
 		(void)snprintf(up, sizeof(up), ".removed-%016" PRIx64, number);
 		if (renameat(dirfd, name, r->topfd, up) < 0)
 			return fail(r, errno, name);
-		return 0;
+		return 1;
 	}
 	fd = open_child(r, dirfd, name);
 	if (fd == -ENOENT)
@@ -181,13 +184,16 @@ static int remove_subdir(struct removal *r, int dirfd, const char *name, int dep
 		return rc;
 	if (unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
 		return fail(r, errno, name);
-	return 0;
+	return 1;
 }
 
+/* 1 when there was something to remove. */
 static int remove_entry(struct removal *r, int dirfd, const struct dirent *e, int depth)
 {
 	if (e->d_type != DT_DIR) {
-		if (unlinkat(dirfd, e->d_name, 0) == 0 || errno == ENOENT)
+		if (unlinkat(dirfd, e->d_name, 0) == 0)
+			return 1;
+		if (errno == ENOENT)
 			return 0;
 		/* DT_UNKNOWN, or it became a directory: unlink of one says EISDIR, POSIX's EPERM too. */
 		if (errno != EISDIR && errno != EPERM)
@@ -203,11 +209,14 @@ static int remove_entry(struct removal *r, int dirfd, const struct dirent *e, in
 	return remove_subdir(r, dirfd, e->d_name, depth);
 }
 
-/* Takes @fd. Reading while removing may skip entries on some file systems: read again until a pass finds none. */
+/*
+ * Takes @fd. Reading while removing may skip entries on some file systems: read again until a pass removes none. What is shown and is not there
+ * (a damaged file system) ends that way too, and the directory's own removal says that it is not empty.
+ */
 static int empty_dir(struct removal *r, int fd, int depth)
 {
 	auto_closedir DIR *dir = fdopendir(fd);
-	bool found = true;
+	bool removed = true;
 
 	if (!dir) {
 		int code = errno;
@@ -215,10 +224,10 @@ static int empty_dir(struct removal *r, int fd, int depth)
 		(void)close(fd);
 		return err_sys(r->err, code, "remove '%s'", r->what);
 	}
-	while (found) {
+	while (removed) {
 		struct dirent *e;
 
-		found = false;
+		removed = false;
 		rewinddir(dir);
 		errno = 0;
 		while ((e = readdir(dir))) {
@@ -226,10 +235,10 @@ static int empty_dir(struct removal *r, int fd, int depth)
 
 			if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
 				continue;
-			found = true;
 			rc = remove_entry(r, dirfd(dir), e, depth);
-			if (rc)
+			if (rc < 0)
 				return rc;
+			removed |= rc > 0;
 			errno = 0;
 		}
 		if (errno)

@@ -7,13 +7,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -406,6 +410,49 @@ static void a_mount_in_the_tree_stops_its_removal(void **state)
 	assert_int_equal(status, 0);
 }
 
+/* From now on what is removed in an open directory "is not there", although reading shows it: as on a damaged file system. */
+static bool play_damage(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_unlinkat, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)AT_FDCWD, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOENT),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog program = {.len = ARRAY_SIZE(code), .filter = code};
+
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+static void entries_that_are_not_there_end_a_removal(void **state)
+{
+	const struct world *w = *state;
+	auto_free char *tree = xfmt("%s/damaged", w->dir), *inner = xfmt("%s/damaged/inner", w->dir);
+	int status, rc;
+	pid_t pid;
+
+	assert_ok(path_mkdirs(inner, 0755, &err));
+	put(w, "damaged/file", "x");
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) {
+		alarm(10);	/* SIGALRM: it goes on for ever */
+		if (!play_damage())
+			_exit(77);
+		rc = path_remove_tree(tree, &err);
+		_exit(rc == -ENOTEMPTY && strstr(err.msg, "damaged") ? 0 : 1);
+	}
+	waitpid(pid, &status, 0);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
+		print_message("this kernel has no filter of system calls\n");
+		skip();
+	}
+	assert_int_equal(status, 0);
+	assert_ok(path_remove_tree(tree, &err));
+}
+
 /* ---- text ---- */
 
 static void paths_are_cleaned_without_looking(void **state)
@@ -491,6 +538,7 @@ int main(void)
 		cmocka_unit_test(renames_and_link_swaps_lead_nowhere),
 		cmocka_unit_test(a_tree_of_any_depth_is_removed_and_no_link_followed),
 		cmocka_unit_test(a_mount_in_the_tree_stops_its_removal),
+		cmocka_unit_test(entries_that_are_not_there_end_a_removal),
 		cmocka_unit_test(paths_are_cleaned_without_looking),
 		cmocka_unit_test(paths_are_joined_with_one_slash),
 		cmocka_unit_test(what_is_no_file_is_not_even_opened),
