@@ -144,9 +144,10 @@ static const struct {
 		"join-namespaces", "enter a running container (exec, cp, top)",
 		{{"setns", by_setns, "", 0, 0, 0, NULL, FEATURE_SETNS},
 		 OTHER("agent", by_agent,
-		       "exec cannot give more capabilities than the container may have (--privileged), no container joins "
-		       "the namespaces of another (--net, --ipc, --pid, --uts container:ID), ps in a container shows one process "
-		       "more, and when that is killed from inside there is no exec in this container any more")},
+		       "exec cannot give more capabilities than the container may have (--privileged); networks and IPC are shared "
+		       "with one container alone (--net, --ipc container:ID, which starts the other in its own), pid namespaces "
+		       "(--pid container:ID) with none; ps in a container shows one process more, and when that is killed from "
+		       "inside there is no exec in this container any more")},
 	},
 	[CAPABILITY_SWITCH_ROOT] = {
 		"switch-root", "make a directory the root of a container",

@@ -15,10 +15,10 @@
 #include "compat/kernel/caps.h"
 #include "compat/kernel/feature.h"
 #include "compat/kernel/lsm.h"
-#include "compat/kernel/ns.h"
 #include "compat/kernel/seccomp.h"
 #include "runtime/engine/internal.h"
 #include "runtime/engine/resources.h"
+#include "runtime/engine/share.h"
 #include "runtime/log/log_driver.h"
 
 const char *mode_container(const char *mode)
@@ -229,29 +229,13 @@ static int check_mode(const char *what, const char *mode, const char *const *kno
 	return err_set(err, ERR_INVALID, "invalid %s mode: %.80s", what, mode);
 }
 
-/* The other container must be there, and this kernel able to join its namespace. */
-static int check_other(struct engine *e, const char *mode, enum ns_kind kind, struct err *err)
-{
-	const char *ref = mode_container(mode);
-	AUTO(container_put) struct container *other = NULL;
-	struct fit join;
-	int rc = ref ? table_find(e, ref, &other, err) : 0;
-
-	if (rc < 0 || !ref)
-		return rc;
-	join = ns_join_fit(kind);
-	if (join.score > FIT_NO)
-		return 0;
-	return err_set(err, ERR_UNSUPPORTED, "join-namespaces: cannot share the %s namespace of container %.12s: %s",
-		       ns_types[kind].oci, other->id, join.reason);
-}
-
 static int check_modes(struct engine *e, const struct container_record *r, struct err *err)
 {
 	static const char *const ipc[] = {"none", "private", "shareable", "host", "container:", NULL};
 	static const char *const pid[] = {"private", "host", "container:", NULL};
 	static const char *const uts[] = {"private", "host", NULL};
 	static const char *const cgroup[] = {"private", "host", NULL};
+	AUTO(share_clear) struct share share = {0};
 	const struct api_host_config *h = &r->host;
 	int rc = check_mode("IPC", h->ipc_mode, ipc, err);
 
@@ -261,11 +245,7 @@ static int check_modes(struct engine *e, const struct container_record *r, struc
 		rc = check_mode("UTS", h->uts_mode, uts, err);
 	if (rc >= 0)
 		rc = check_mode("cgroup namespace", h->cgroupns_mode, cgroup, err);
-	if (rc >= 0)
-		rc = check_other(e, h->ipc_mode, NS_IPC, err);
-	if (rc >= 0)
-		rc = check_other(e, h->pid_mode, NS_PID, err);
-	return rc;
+	return rc < 0 ? rc : share_find(e, r, &share, err);
 }
 
 static int check_network(struct engine *e, const struct container_record *r, struct err *err)
@@ -280,7 +260,7 @@ static int check_network(struct engine *e, const struct container_record *r, str
 		if (h->port_bindings.n || h->publish_all_ports)
 			return err_set(err, ERR_INVALID,
 				       "conflicting options: port publishing and the container type network mode");
-		return check_other(e, mode, NS_NET, err);
+		return 0;
 	}
 	if (shared && !str_empty(r->config.mac_address))
 		return err_set(err, ERR_INVALID, "conflicting options: mac-address and the network mode");

@@ -66,10 +66,11 @@ void keeper_close(struct container *c)
 	keeper_put(k);
 }
 
-int keeper_spawn(struct container *c, struct err *err)
+int keeper_spawn(struct container *c, const struct share *share, struct err *err)
 {
 	auto_free char *dir = container_exec_path(c, NULL);
-	const struct shim_start start = {.dir = dir, .id = c->id};
+	auto_free char *beside = share->other ? container_exec_path(share->other, NULL) : NULL;
+	const struct shim_start start = {.dir = dir, .id = c->id, .beside = beside, .kinds = &share->kinds};
 	struct shim *shim;
 	int rc = shim_spawn(&start, &shim, err);
 

@@ -5,6 +5,7 @@
 #define RUNTIME_ENGINE_KEEPER_H
 
 #include "runtime/engine/container.h"
+#include "runtime/engine/share.h"
 #include "runtime/shim/shim.h"
 
 /*
@@ -14,7 +15,7 @@
 struct keeper;
 
 /* Start a shim for @c; the exec directory exists. */
-int keeper_spawn(struct container *c, struct err *err);
+int keeper_spawn(struct container *c, const struct share *share, struct err *err);
 int keeper_create(struct container *c, const struct shim_options *options, pid_t *ret_pid, struct err *err);
 /* Find the shim of an earlier daemon. */
 int keeper_open(struct container *c, struct err *err);

@@ -18,7 +18,7 @@
 #define SHM_SIZE_DEFAULT (64 << 20)
 #define RAMFS_MAGIC	 0x858458f6
 
-enum { INIT_MAX = 64 << 20 };
+enum { INIT_MAX = 64 << 20, CHAIN_MAX = 64 };
 
 static const struct default_mount {
 	const char *destination, *type, *source;
@@ -163,20 +163,24 @@ static void add_users(const struct container_record *r, struct oci_spec *spec)
 		add_one(order[i], spec);
 }
 
+/* The other may have its network from a third one, and so on. */
 int spec_network_dir(struct engine *e, struct container *c, char **ret, struct err *err)
 {
-	const char *ref = mode_container(c->rec.host.network_mode);
-	AUTO(container_put) struct container *other = NULL;
-	int rc;
+	AUTO(container_put) struct container *at = container_get(c);
+	const char *ref;
 
-	if (!ref) {
-		*ret = container_path(c, NULL);
-		return 0;
+	for (int n = 0; (ref = mode_container(at->rec.host.network_mode)); n++) {
+		struct container *next;
+		int rc = n < CHAIN_MAX ? table_find(e, ref, &next, err)
+				       : err_set(err, ERR_CONFLICT, "the network of container %.12s leads to itself", c->id);
+
+		if (rc < 0)
+			return rc;
+		container_put(at);
+		at = next;
 	}
-	rc = table_find(e, ref, &other, err);
-	if (rc >= 0)
-		*ret = container_path(other, NULL);
-	return rc;
+	*ret = container_path(at, NULL);
+	return 0;
 }
 
 static int add_network_files(struct engine *e, struct container *c, struct oci_spec *spec, struct err *err)

@@ -31,6 +31,7 @@ struct start {
 	struct engine *engine;
 	struct container *c;
 	char *rootfs;
+	struct share share;
 	pid_t pid;
 };
 
@@ -144,7 +145,9 @@ static int write_spec(struct start *s, struct err *err)
 
 static int spawn_shim(struct start *s, struct err *err)
 {
-	return keeper_spawn(s->c, err);
+	int rc = share_find(s->engine, &s->c->rec, &s->share, err);
+
+	return rc < 0 ? rc : keeper_spawn(s->c, &s->share, err);
 }
 
 static int log_options(struct container *c, struct log_config *log, struct err *err)
@@ -179,6 +182,7 @@ static int create(struct start *s, struct err *err)
 		str_set(&o.runtime, c->rec.runtime);
 		strv_add_all(&o.runtime_args, &c->rec.runtime_args);
 		o.cgroup = container_cgroup(c);
+		strv_add_all(&o.entered, &s->share.kinds);
 		o.exit_file = container_path(c, "exit.json");
 		o.sync_exit = !c->rec.host.auto_remove;
 		o.tty = c->rec.config.tty;
@@ -355,10 +359,11 @@ int start_locked(struct container *c, struct err *err)
 		err_wrap(err, rc, "start container %.12s: %s", c->id, stages[i].name);
 		(void)undo_from(c, i + 1, &ignored);	/* the first failure is what is reported */
 		failed(c, rc, err);
-		free(s.rootfs);
-		return rc;
 	}
 	free(s.rootfs);
+	share_clear(&s.share);
+	if (rc < 0)
+		return rc;
 	succeeded(c);
 	container_event(c, "start", NULL, NULL);
 	/* A shim that cannot be watched has died: that is an exit, and is handled as one. */

@@ -16,6 +16,31 @@
 #define CLONE_NEWTIME 0x00000080
 #endif
 
+static const enum ns_kind shareable[] = {NS_NET, NS_IPC, NS_UTS};
+
+static bool has_host_hooks(const struct oci_spec *spec)
+{
+	const struct oci_hooks *h = &spec->hooks;
+
+	return h->prestart.n || h->create_runtime.n || h->poststart.n || h->poststop.n;
+}
+
+/* Who has left the host's namespaces cannot go back. */
+static int check_left(const struct creation *x, struct err *err)
+{
+	unsigned int left = x->options->left ? *x->options->left : 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(shareable); i++)
+		if (left & 1u << shareable[i] && !x->init.listed_ns[shareable[i]])
+			return err_set(err, ERR_UNSUPPORTED,
+				       "join-namespaces: the %s namespace cannot be the host's where another one is another container's: %s",
+				       ns_types[shareable[i]].oci, ns_join_fit(shareable[i]).reason);
+	if (left && has_host_hooks(x->spec))
+		return err_set(err, ERR_UNSUPPORTED, "join-namespaces: a container with hooks cannot have another's namespaces: %s",
+			       ns_join_fit(NS_NET).reason);
+	return 0;
+}
+
 int creation_namespaces(struct creation *x, struct err *err)
 {
 	struct init *in = &x->init;
@@ -28,6 +53,8 @@ int creation_namespaces(struct creation *x, struct err *err)
 		if (!ns_exists(kind))
 			return err_set(err, ERR_UNSUPPORTED, "this kernel has no %s namespaces", n->type);
 		in->listed_ns[kind] = true;
+		if (x->options->entered & 1u << kind)
+			continue;
 		if (str_empty(n->path)) {
 			in->new_ns[kind] = true;
 			continue;
@@ -40,6 +67,29 @@ int creation_namespaces(struct creation *x, struct err *err)
 		if (rc)
 			return rc;
 	}
+	return check_left(x, err);
+}
+
+/*
+ * New namespaces in which others shall be started later, where nobody can join them: ours from now on. Those of a user namespace must be made in
+ * that one.
+ */
+static int enter_new(struct creation *x, struct err *err)
+{
+	struct init *in = &x->init;
+	int flags = 0;
+
+	if (!x->options->left || in->listed_ns[NS_USER] || has_host_hooks(x->spec))
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(shareable); i++) {
+		if (!in->new_ns[shareable[i]] || ns_join_fit(shareable[i]).score > FIT_NO)
+			continue;
+		flags |= ns_types[shareable[i]].flag;
+		in->made_ns |= 1u << shareable[i];
+	}
+	if (flags && unshare(flags) < 0)
+		return err_sys(err, errno, "make namespaces that others can share");
+	*x->options->left |= in->made_ns;
 	return 0;
 }
 
@@ -221,6 +271,8 @@ int creation_clone(struct creation *x, struct err *err)
 		rc = creation_group(x, err);
 		into = rc ? -1 : cgroup_clone_fd(in->cg);
 	}
+	if (!rc)
+		rc = enter_new(x, err);
 	if (!rc)
 		rc = sync_pair(pair, err);
 	if (rc)

@@ -37,7 +37,7 @@ static int make_namespaces(struct init *init, struct err *err)
 	int flags = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-		if (init->new_ns[kinds[i]])
+		if (init->new_ns[kinds[i]] && !(init->made_ns & 1u << kinds[i]))
 			flags |= ns_types[kinds[i]].flag;
 	return flags && unshare(flags) < 0 ? err_sys(err, errno, "unshare") : 0;
 }

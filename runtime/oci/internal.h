@@ -209,6 +209,7 @@ struct init {
 	bool cgroup_born;	/* in its group since clone() */
 	struct ns_set join;	/* by path, what the child joins by itself */
 	bool new_ns[NS_COUNT], listed_ns[NS_COUNT];
+	unsigned int made_ns;	/* of new_ns: made already, we were born in them (1 << enum ns_kind) */
 	bool no_pivot;
 	bool made_devices;	/* user namespaces: on what is mounted over the container's directory, named by their index */
 	bool start;		/* do not wait for SYNC_START */

@@ -33,7 +33,6 @@ struct shim {
 	pthread_mutex_t lock;
 	struct link link;
 	char *dir;
-	pid_t child;	/* that this process started, or 0 */
 };
 
 struct shim_session {
@@ -254,52 +253,83 @@ static int write_pid(const char *dir, pid_t pid, struct err *err)
 	return file_replace(AT_FDCWD, path, text, strlen(text), 0600, FILE_NO_SYNC, err);
 }
 
-int shim_spawn(const struct shim_start *start, struct shim **ret, struct err *err)
+/* By this process. */
+static int spawn_here(const struct shim_start *start, const int given[SHIM_SPAWN_FDS], pid_t *ret, struct err *err)
 {
-	auto_free char *program = xstrdup(start->program), *path = NULL;
-	auto_free char *sock = path_join(start->dir, "shim.sock");
+	const struct proc_fd fds[] = {{given[0], SHIM_FIRST_FD}, {given[1], SHIM_FIRST_FD + 1}};
 	char *argv[] = {(char *)"pouch-shim", (char *)start->id, (char *)start->dir, NULL};
-	int pair[2] = {-1, -1};
-	auto_fd int listener = -1;
-	pid_t pid = 0;
-	int rc = 0;
+	auto_free char *program = xstrdup(start->program), *path = NULL;
+	struct proc_spawn spawn = {
+		.argv = argv,
+		.env = start->env,
+		.fds = fds,
+		.fd_count = ARRAY_SIZE(fds),
+		.new_session = true,
+	};
+	int rc = program ? 0 : proc_sibling("pouch-shim", &program, err);
 
-	children_reap();
-	if (!program)
-		rc = proc_sibling("pouch-shim", &program, err);
-	if (rc == 0)
-		rc = unix_listen(sock, 0600, &listener, err);
 	if (rc < 0)
 		return rc;
-	path = view_path(program);
+	spawn.path = path = view_path(program);
+	rc = proc_spawn(&spawn, ret, err);
+	if (rc == 0)
+		children_add(*ret);
+	return rc;
+}
+
+/* By the shim of another container. */
+static int spawn_beside(const struct shim_start *start, const int fds[SHIM_SPAWN_FDS], pid_t *ret, struct err *err)
+{
+	AUTO(link_clear) struct link l = {.fd = -1};
+	const struct shim_spawn request = {.id = (char *)start->id, .dir = (char *)start->dir, .kinds = *start->kinds};
+	struct shim_reply reply = {0};
+	const struct call c = {
+		.type = SHIM_SPAWN,
+		.table = &shim_spawn_table,
+		.head = &request,
+		.fds = fds,
+		.fd_count = SHIM_SPAWN_FDS,
+		.ret_table = &shim_reply_table,
+		.ret = &reply,
+	};
+	int rc = link_open(start->beside, &l, err);
+
+	if (rc == 0)
+		rc = link_call(&l, &c, err);
+	if (rc == 0)
+		*ret = reply.pid;
+	return rc;
+}
+
+int shim_spawn(const struct shim_start *start, struct shim **ret, struct err *err)
+{
+	auto_free char *sock = path_join(start->dir, "shim.sock");
+	int pair[2];
+	auto_fd int listener = -1;
+	pid_t pid = 0;
+	int rc;
+
+	children_reap();
+	rc = unix_listen(sock, 0600, &listener, err);
+	if (rc < 0)
+		return rc;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
 		rc = err_sys(err, errno, "socketpair for a shim");
 	} else {
-		const struct proc_fd fds[] = {{pair[1], 3}, {listener, 4}};
-		const struct proc_spawn spawn = {
-			.path = path,
-			.argv = argv,
-			.env = start->env,
-			.fds = fds,
-			.fd_count = ARRAY_SIZE(fds),
-			.new_session = true,
-		};
+		const int fds[SHIM_SPAWN_FDS] = {pair[1], listener};
 
-		rc = proc_spawn(&spawn, &pid, err);
+		rc = start->beside ? spawn_beside(start, fds, &pid, err) : spawn_here(start, fds, &pid, err);
 		close(pair[1]);
-	}
-	if (rc == 0) {
-		children_add(pid);
-		rc = write_pid(start->dir, pid, err);
+		if (rc == 0)
+			rc = write_pid(start->dir, pid, err);
+		if (rc < 0)
+			close(pair[0]);	/* a shim without a connection and a container ends */
 	}
 	if (rc < 0) {
-		if (pair[0] >= 0)
-			close(pair[0]);	/* a shim without a connection and a container ends */
 		(void)unlink(sock);	/* of this very moment */
 		return rc;
 	}
 	*ret = shim_new(start->dir, pair[0]);
-	(*ret)->child = pid;
 	return 0;
 }
 

@@ -478,15 +478,20 @@ static void listener_ready(struct loop_source *source, uint32_t events)
 	not_idle(k);
 }
 
-int keeper_init(struct keeper *k, const char *id, const char *dir, struct err *err)
+int keeper_init(struct keeper *k, const char *id, const char *dir, const char *left, struct err *err)
 {
-	enum { CONTROL_FD = 3, LISTEN_FD = 4 };
+	enum { CONTROL_FD = SHIM_FIRST_FD, LISTEN_FD };
+	AUTO(strv_clear) struct strv kinds = {0};
 	int rc;
 
 	*k = (struct keeper){.id = xstrdup(id), .dir = xstrdup(dir)};
 	k->signals.fd = k->listener.fd = k->oom.fd = k->warden.fd = -1;
 	io_init(&k->io, k, NULL);
-	rc = loop_open(&k->loop, err);
+	if (left)
+		strv_split(&kinds, left, ",", true);
+	rc = share_mask(&kinds, &k->left, err);
+	if (rc == 0)
+		rc = loop_open(&k->loop, err);
 	if (rc == 0)
 		rc = open_signals(k, err);
 	if (rc < 0)

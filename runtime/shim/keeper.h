@@ -133,6 +133,13 @@ void exec_end_all(struct keeper *k);
 int exec_forget(struct keeper *k, const char *id, struct err *err);
 void exec_io_ended(struct exec *e);
 
+/* ---- share: share.c ---------------------------------------------------------------------------------------------------- */
+
+/* "network", "ipc" -> 1 << NS_NET | 1 << NS_IPC. ERR_INVALID. */
+int share_mask(const struct strv *kinds, unsigned int *ret, struct err *err);
+/* See SHIM_SPAWN. The fds stay the frame's. */
+int share_spawn(struct keeper *k, const struct shim_spawn *request, const struct shim_frame *frame, pid_t *ret_pid, struct err *err);
+
 /* ---- conn: conn.c ------------------------------------------------------------------------------------------------------ */
 
 struct conn {
@@ -234,6 +241,7 @@ struct keeper {
 	struct loop loop;
 	char *id, *dir;
 	struct shim_options options;
+	unsigned int left;		/* see struct oci_create */
 	enum phase phase;
 	bool paused, deleted;
 	bool killed;			/* we sent SIGKILL: then it was not the kernel for want of memory */
@@ -256,7 +264,8 @@ struct keeper {
 
 #define SCRATCH_BYTES ((size_t)128 << 10)
 
-int keeper_init(struct keeper *k, const char *id, const char *dir, struct err *err);
+/* @left: kinds of namespaces, "network,ipc", of which the host's was left before this program began; NULL: none */
+int keeper_init(struct keeper *k, const char *id, const char *dir, const char *left, struct err *err);
 /* True when the process may end. */
 bool keeper_is_done(const struct keeper *k);
 char *keeper_scratch(struct keeper *k);

@@ -1,7 +1,8 @@
 /*
  * pouch-shim - keeper of one container
  *
- * Started by pouchd (shim_spawn()) with two sockets: fd 3, the first connection, and fd 4, which listens at DIR/shim.sock.
+ * Started by pouchd (shim_spawn()), or by another shim for it, with two sockets: fd 3, the first connection, and fd 4, which listens at
+ * DIR/shim.sock. NAMESPACES, "network,ipc": the other's container has these, and not the host.
  */
 #include <stdio.h>
 #include <string.h>
@@ -38,14 +39,14 @@ int main(int argc, char **argv)
 		printf("pouch-shim version %s, commit %s\n", version_string(), version_commit());
 		return 0;
 	}
-	if (argc != 3 || argv[1][0] == '-') {
-		fprintf(stderr, "usage: pouch-shim ID DIR\n"
+	if (argc < 3 || argc > 4 || argv[1][0] == '-') {
+		fprintf(stderr, "usage: pouch-shim ID DIR [NAMESPACES]\n"
 				"pouchd starts it, with sockets at fd 3 and 4; it is of no use by hand.\n");
 		return 2;
 	}
 	settle();
 	/* What compat.xml hides or forces holds here too. */
-	if (compat_begin(NULL, &err) < 0 || oci_protect_self(argv, &err) < 0 || keeper_init(&keeper, argv[1], argv[2], &err) < 0) {
+	if (compat_begin(NULL, &err) < 0 || oci_protect_self(argv, &err) < 0 || keeper_init(&keeper, argv[1], argv[2], argv[3], &err) < 0) {
 		fprintf(stderr, "pouch-shim: %s\n", err.msg);
 		return 1;
 	}

@@ -33,8 +33,16 @@ static const struct json_field options_fields[] = {
 	F(shim_options, no_pivot, JSON_BOOL),
 	F(shim_options, no_new_keyring, JSON_BOOL),
 	F(shim_options, systemd_cgroup, JSON_BOOL),
+	F(shim_options, entered, JSON_STRV),
 };
 const struct json_table shim_options_table = JSON_TABLE("options", struct shim_options, options_fields);
+
+static const struct json_field spawn_fields[] = {
+	F(shim_spawn, id, JSON_STR),
+	F(shim_spawn, dir, JSON_STR),
+	F(shim_spawn, kinds, JSON_STRV),
+};
+const struct json_table shim_spawn_table = JSON_TABLE("spawn", struct shim_spawn, spawn_fields);
 
 static const struct json_field position_fields[] = {
 	F(log_position, inode, JSON_U64),

@@ -35,6 +35,11 @@
 #define SHIM_TAIL_MAX	(64u << 10)
 #define SHIM_FDS_MAX	4
 
+enum {
+	SHIM_FIRST_FD = 3,	/* what a new shim finds: its first connection, and its listening socket */
+	SHIM_SPAWN_FDS = 2,
+};
+
 enum shim_type {
 	SHIM_OK = 1,		/* shim_reply */
 	SHIM_ERROR,		/* shim_failure */
@@ -55,6 +60,7 @@ enum shim_type {
 	SHIM_REOPEN_LOG,
 	SHIM_RELEASE,		/* shim_target.session: end of shim_attach.hold */
 	SHIM_EXEC_DELETE,	/* shim_target.exec: forget an ended exec */
+	SHIM_SPAWN,		/* shim_spawn, fds: the new shim's connection and listening socket -> pid */
 	SHIM_TYPE_COUNT
 };
 
@@ -74,6 +80,16 @@ struct shim_options {
 	bool stdin_once;	/* the first client of stdin closes it when it leaves */
 	uint32_t width, height;	/* of the terminal; 0 for unknown */
 	bool no_pivot, no_new_keyring, systemd_cgroup;
+	struct strv entered;	/* kinds of namespaces ("network") of another container, whose shim spawned this one */
+};
+
+/*
+ * One more shim, in the namespaces of this one's container: the way to share them where the kernel cannot join namespaces. ERR_UNSUPPORTED when
+ * one of @kinds is not where this shim is.
+ */
+struct shim_spawn {
+	char *id, *dir;		/* of the new one */
+	struct strv kinds;	/* that it is to share: "network", "ipc", "uts" */
 };
 
 struct shim_reply {
@@ -177,7 +193,7 @@ struct shim_event {
 };
 
 extern const struct json_table shim_options_table, shim_reply_table, shim_failure_table, shim_attach_table,
-	shim_exec_table, shim_target_table, shim_exit_table, shim_state_table, shim_event_table;
+	shim_exec_table, shim_spawn_table, shim_target_table, shim_exit_table, shim_state_table, shim_event_table;
 
 /* ---- frames ---- */
 

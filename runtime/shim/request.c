@@ -14,6 +14,7 @@ union heads {
 	struct shim_options options;
 	struct shim_attach attach;
 	struct shim_exec exec;
+	struct shim_spawn spawn;
 	struct shim_target target;
 };
 
@@ -259,6 +260,11 @@ static int handle_exec_delete(struct call *q, struct err *err)
 	return exec_forget(q->k, q->head.target.exec, err);
 }
 
+static int handle_spawn(struct call *q, struct err *err)
+{
+	return share_spawn(q->k, &q->head.spawn, q->frame, &q->reply.pid, err);
+}
+
 static const struct {
 	int (*handle)(struct call *q, struct err *err);
 	const struct json_table *table;
@@ -279,6 +285,7 @@ static const struct {
 	[SHIM_REOPEN_LOG] = {handle_reopen_log, NULL},
 	[SHIM_RELEASE] = {handle_release, &shim_target_table},
 	[SHIM_EXEC_DELETE] = {handle_exec_delete, &shim_target_table},
+	[SHIM_SPAWN] = {handle_spawn, &shim_spawn_table},
 };
 
 void request_handle(struct conn *c, struct shim_frame *frame)

@@ -23,8 +23,11 @@ static int create(struct keeper *k, const struct io_ends *ends, pid_t *ret_pid, 
 	options.no_pivot = k->options.no_pivot;
 	options.no_new_keyring = k->options.no_new_keyring;
 	options.keeps = CGROUP_KEEPS_CPU | CGROUP_KEEPS_TASKS;
+	options.left = &k->left;
 	memcpy(options.stdio, ends->fd, sizeof(options.stdio));
-	rc = oci_create(&options, &c, err);
+	rc = share_mask(&k->options.entered, &options.entered, err);
+	if (rc == 0)
+		rc = oci_create(&options, &c, err);
 	if (rc < 0)
 		return rc;
 	k->runtime_state = c;

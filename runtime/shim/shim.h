@@ -33,6 +33,13 @@ struct shim_start {
 	const char *dir;	/* exists already */
 	const char *id;		/* for the process's command line */
 	char *const *env;	/* NULL: this process's */
+	/*
+	 * For a kernel that cannot join namespaces: the shim whose directory is @beside starts it, in the namespaces of its container. Those of
+	 * @kinds are to be shared (shim_options.entered names them again), and new ones take the others' place. Program and environment are
+	 * those of the other shim. ERR_UNSUPPORTED when that has not what is asked for. NULL: this process starts it.
+	 */
+	const char *beside;
+	const struct strv *kinds;
 };
 
 /*

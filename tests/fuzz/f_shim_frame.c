@@ -14,7 +14,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const struct json_table *const tables[] = {
-	&shim_options_table, &shim_reply_table,	 &shim_failure_table, &shim_attach_table, &shim_exec_table,
+	&shim_options_table, &shim_reply_table,	 &shim_failure_table, &shim_attach_table, &shim_exec_table, &shim_spawn_table,
 	&shim_target_table,  &shim_exit_table,	 &shim_state_table,   &shim_event_table,
 };
 

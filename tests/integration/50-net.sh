@@ -6,7 +6,7 @@ needs ip iptables-save curl
 pouchd_start || exit 1
 image_load >/dev/null || exit 1
 
-web='mkdir /www && hostname >/www/name && exec httpd -f -p 80 -h /www'
+web='mkdir -p /www && hostname >/www/name && exec httpd -f -p 80 -h /www'
 page() {
 	curl -sf -m 2 "http://$1/name"
 }
@@ -62,7 +62,6 @@ no_network() {
 it 'gives no network on request' no_network
 
 shared() {
-	needs_joins
 	pouch run -d --name first busybox sleep 1000
 	# An old kernel's pair takes a moment to have a carrier.
 	is "$(pouch exec first ip addr show eth0 | grep -v '^[0-9]')" "$(pouch run --rm --net container:first busybox ip addr show eth0 | grep -v '^[0-9]')"
@@ -71,15 +70,66 @@ shared() {
 }
 it 'shares networks' shared
 
+# Whoever started it: a program that listens in one container answers in the other, and what belongs to each is its own.
+shared_and_used() {
+	pouch run -d --name first --ipc shareable busybox sleep 1000
+	pouch run -d --name second --net container:first --ipc container:first busybox sh -c "$web"
+	eventually 10 pouch exec first wget -q -O "/name" http://127.0.0.1/name
+	pouch exec first grep -q . /name
+	hasnt httpd "$(pouch exec first ps)"
+	hasnt name "$(pouch exec second ls /)"
+	pouch exec first touch /dev/shm/both
+	pouch exec second ls /dev/shm/both
+	# one more, beside the one that was started beside another
+	pouch run --rm --net container:second busybox wget -q -O - http://127.0.0.1/name
+	pouchd_kill9
+	pouchd_start
+	pouch exec second wget -q -O - http://127.0.0.1/name
+	is true "$(pouch inspect -f '{{.State.Running}}' second)"
+	pouch restart -t 0 second
+	eventually 10 pouch exec first wget -q -O /dev/null http://127.0.0.1/name
+	kill -9 "$(pouch inspect -f '{{.State.Pid}}' second)"
+	ended() {
+		is 'exited 137' "$(pouch inspect -f '{{.State.Status}} {{.State.ExitCode}}' second)"
+	}
+	eventually 10 ended
+	pouch rm -f first second
+}
+it 'serves one container in the network of another' shared_and_used
+
+outlives() {
+	pouch run -d --name first busybox sleep 1000
+	pouch run -d --name second --net container:first busybox sleep 1000
+	pouch rm -f first
+	has LOWER_UP "$(pouch exec second ip link show lo)"
+	fails 'no such container' pouch restart -t 0 second
+	pouch rm -f second
+}
+it 'keeps a shared network while somebody has it' outlives
+
+shared_host_name() {
+	pouch run -d --name first --hostname one busybox sleep 1000
+	pouch run --rm --privileged --net container:first busybox hostname other
+	is one "$(pouch exec first hostname)"
+	pouch rm -f first
+}
+it 'shares no host name with the network' shared_host_name
+
+# Without setns the one that is shared with starts the other: what that cannot give is refused before anything is made.
 not_shared() {
 	! (needs_joins) >/dev/null || skip 'namespaces can be joined here'
-	pouch run -d --name first busybox sleep 1000
-	for kind in network:--net pid:--pid ipc:--ipc; do
-		fails "join-namespaces: cannot share the ${kind%:*} namespace of container" \
-			pouch create --name second "${kind#*:}" container:first busybox true
+	pouch run -d --name first --ipc shareable busybox sleep 1000
+	pouch run -d --name other --ipc shareable busybox sleep 1000
+	refused() {
+		fails "join-namespaces: cannot $1" pouch create --name second $2 busybox true
 		fails 'no such' pouch inspect second
-	done
-	pouch rm -f first
+	}
+	refused 'share the pid namespace of container' '--pid container:first'
+	refused 'share namespaces of the two containers' '--net container:first --ipc container:other'
+	refused "have the host's uts namespace and the network namespace of container" '--net container:first --uts host'
+	refused "have the host's ipc namespace and the network namespace of container" '--net container:first --ipc host'
+	refused "have the host's network namespace and the ipc namespace of container" '--net host --ipc container:first'
+	pouch rm -f first other
 }
 it 'refuses to share networks and other namespaces that cannot be joined' not_shared
 

@@ -39,6 +39,10 @@ struct box {
 	const char *resources;	/* JSON members of linux.resources */
 	const char *uid;
 	bool host_pid;
+	const char *ipc;	/* further members of its IPC namespace */
+	char *const *env;	/* of the shim; NULL: ours */
+	struct box *beside;	/* whose shim starts this one; NULL: we do */
+	struct strv kinds;	/* that they share then */
 };
 
 /* Why these tests cannot run here, or NULL. */
@@ -147,17 +151,30 @@ static inline void box_config(struct box *b, const char *script)
 		"{\"destination\":\"/dev\",\"type\":\"tmpfs\",\"source\":\"tmpfs\",\"options\":[\"nosuid\",\"mode=755\"]},"
 		"{\"destination\":\"/dev/pts\",\"type\":\"devpts\",\"source\":\"devpts\",\"options\":[\"newinstance\",\"ptmxmode=0666\"]}"
 		"],\"linux\":{\"cgroupsPath\":\"/%s\",\"resources\":{%s},\"namespaces\":[%s{\"type\":\"mount\"},"
-		"{\"type\":\"ipc\"},{\"type\":\"uts\"}]}}",
-		box_top, b->o.cgroup, b->resources ? b->resources : "", b->host_pid ? "" : "{\"type\":\"pid\"},");
+		"{\"type\":\"ipc\"%s},{\"type\":\"uts\"}]}}",
+		box_top, b->o.cgroup, b->resources ? b->resources : "", b->host_pid ? "" : "{\"type\":\"pid\"},", b->ipc ? b->ipc : "");
 	assert_ok(file_write(AT_FDCWD, path, text.data, text.len, 0600, &err));
+}
+
+static inline int box_try_spawn(struct box *b, struct err *err)
+{
+	const struct shim_start start = {
+		.program = box_shim,
+		.dir = b->dir,
+		.id = b->id,
+		.env = b->env,
+		.beside = b->beside ? b->beside->dir : NULL,
+		.kinds = &b->kinds,
+	};
+
+	return shim_spawn(&start, &b->shim, err);
 }
 
 static inline void box_spawn(struct box *b)
 {
-	const struct shim_start start = {.program = box_shim, .dir = b->dir, .id = b->id};
 	struct err err = ERR_INIT;
 
-	assert_ok(shim_spawn(&start, &b->shim, &err));
+	assert_ok(box_try_spawn(b, &err));
 }
 
 static inline void box_create(struct box *b, const char *script)
@@ -209,6 +226,7 @@ static inline void box_clear(struct box *b)
 	}
 	shim_close(b->shim);
 	json_clear(&shim_options_table, &b->o);
+	strv_clear(&b->kinds);
 	free(b->dir);
 }
 

@@ -523,6 +523,90 @@ static void nothing_is_lost_when_the_daemon_is_killed(void **state)
 	print_message("found: %s\n", seen);
 }
 
+/* ---- namespaces that cannot be joined ---------------------------------------------------------------------------------- */
+
+static bool same_namespace(pid_t a, pid_t b, const char *kind)
+{
+	char path[2][64], link[2][64] = {"", ""};
+
+	snprintf(path[0], sizeof(path[0]), "/proc/%d/ns/%s", (int)a, kind);
+	snprintf(path[1], sizeof(path[1]), "/proc/%d/ns/%s", (int)b, kind);
+	for (int i = 0; i < 2; i++)
+		assert_true(readlink(path[i], link[i], sizeof(link[i]) - 1) > 0);
+	return !strcmp(link[0], link[1]);
+}
+
+static void share(struct box *b, struct box *with, const char *kind)
+{
+	box_init(b);
+	b->beside = with;
+	strv_add(&b->kinds, kind);
+	strv_add(&b->o.entered, kind);
+}
+
+static void a_shim_starts_another_beside_it(void **state)
+{
+	auto_free char *hide = xfmt("POUCH_HIDE=setns%s%s", getenv("POUCH_HIDE") ? "," : "", getenv("POUCH_HIDE") ? getenv("POUCH_HIDE") : "");
+	char *const env[] = {hide, NULL};
+	auto_free char *ipc = NULL;
+	struct box first, second, third;
+
+	if (access("/proc/self/ns/ipc", F_OK) < 0) {
+		print_message("this kernel does not show namespaces\n");
+		skip();
+	}
+	box_init(&first);
+	first.env = env;
+	box_run(&first, "sleep 1000");
+	ipc = xfmt(",\"path\":\"/proc/%d/ns/ipc\"", (int)first.pid);
+	share(&second, &first, "ipc");
+	second.ipc = ipc;
+	box_run(&second, "sleep 1000");
+	assert_true(same_namespace(first.pid, second.pid, "ipc"));
+	assert_false(same_namespace(first.pid, getpid(), "ipc"));
+	assert_false(same_namespace(first.pid, second.pid, "uts"));
+	assert_true(same_namespace(second.pid, getpid(), "net"));	/* nobody has another */
+	box_clear(&first);
+	/* Which shim it was that started the next does not matter. */
+	share(&third, &second, "ipc");
+	third.ipc = ipc;
+	box_run(&third, "exit 7");
+	assert_int_equal(box_wait(&third).exit_code, 7);
+	box_clear(&third);
+	assert_true(kill(second.pid, 0) == 0);
+	box_clear(&second);
+}
+
+static void a_shim_starts_none_where_it_is_not_itself(void **state)
+{
+	static const struct {
+		const char *kind;
+		enum err_kind refusal;
+	} rows[] = {{"ipc", ERR_UNSUPPORTED}, {"pid", ERR_UNSUPPORTED}, {"nonsense", ERR_INVALID}};
+	struct err err = ERR_INIT;
+	struct box first, second;
+
+	if (access("/proc/self/ns/ipc", F_OK) < 0) {
+		print_message("this kernel does not show namespaces\n");
+		skip();
+	}
+	box_init(&first);
+	box_run(&first, "sleep 1000");
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		auto_free char *sock = NULL;
+
+		share(&second, &first, rows[i].kind);
+		assert_refused(box_try_spawn(&second, &err), rows[i].refusal);
+		sock = xfmt("%s/shim.sock", second.dir);
+		assert_int_equal(access(sock, F_OK), -1);
+		box_clear(&second);
+	}
+	box_clear(&first);
+	share(&second, &first, "ipc");
+	assert_refused(box_try_spawn(&second, &err), ERR_NOT_FOUND);
+	box_clear(&second);
+}
+
 /* ---- other runtimes ---------------------------------------------------------------------------------------------------- */
 
 static void run_with(const char *runtime)
@@ -626,6 +710,8 @@ int main(void)
 		cmocka_unit_test(an_unknown_request_is_unsupported),
 		cmocka_unit_test(an_idle_shim_is_small),
 		cmocka_unit_test(nothing_is_lost_when_the_daemon_is_killed),
+		cmocka_unit_test(a_shim_starts_another_beside_it),
+		cmocka_unit_test(a_shim_starts_none_where_it_is_not_itself),
 		cmocka_unit_test(no_other_runtime_without_a_subreaper),
 		cmocka_unit_test(runc_is_kept_too),
 		cmocka_unit_test(crun_is_kept_too),
