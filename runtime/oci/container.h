@@ -43,11 +43,11 @@ struct oci_create {
 	const char *seccomp_cache; /* directory; NULL: below @root */
 	const char *config;	/* its file, an absolute path or one from @bundle; NULL: config.json */
 	/*
-	 * Where this kernel cannot join network, IPC and UTS namespaces later, only who is in them can start others there: this process, if it
+	 * Where this kernel cannot join network, IPC and UTS namespaces later, only who is in them can start others there: this thread, if it
 	 * may leave the host's. Masks of 1 << enum ns_kind.
 	 *
 	 * @left	kinds of which it has left the host's; new ones of @id are made by it, and added. NULL: it stays where it is. Only
-	 *		for a caller of one thread that serves one container. Hooks must run in the host's: with such it stays, too
+	 *		for a thread that serves one container, while no other thread runs. Hooks must run in the host's: with such it stays, too
 	 * @entered	kinds of another container's that it is in already: where config.json names a path, that is them
 	 */
 	unsigned int *left, entered;

@@ -137,6 +137,11 @@ void exec_io_ended(struct exec *e);
 
 /* "network", "ipc" -> 1 << NS_NET | 1 << NS_IPC. ERR_INVALID. */
 int share_mask(const struct strv *kinds, unsigned int *ret, struct err *err);
+/*
+ * Call @run in the thread that lives in the container's namespaces where the kernel cannot join them, and wait for it; else in this one. Nothing else
+ * runs meanwhile.
+ */
+int share_run(struct keeper *k, void (*run)(void *arg), void *arg, struct err *err);
 /* See SHIM_SPAWN. The fds stay the frame's. */
 int share_spawn(struct keeper *k, const struct shim_spawn *request, const struct shim_frame *frame, pid_t *ret_pid, struct err *err);
 
@@ -242,6 +247,7 @@ struct keeper {
 	char *id, *dir;
 	struct shim_options options;
 	unsigned int left;		/* see struct oci_create */
+	struct share_thread *inside;	/* which has left them; NULL: there is none */
 	enum phase phase;
 	bool paused, deleted;
 	bool killed;			/* we sent SIGKILL: then it was not the kernel for want of memory */

@@ -9,30 +9,44 @@
 #include "runtime/oci/exec.h"
 #include "runtime/shim/keeper.h"
 
+struct creation {
+	struct oci_create options;
+	struct oci_container *container;
+	struct err *err;
+	int rc;
+};
+
+static void run(void *arg)
+{
+	struct creation *x = arg;
+
+	x->rc = oci_create(&x->options, &x->container, x->err);
+}
+
 static int create(struct keeper *k, const struct io_ends *ends, pid_t *ret_pid, int *ret_console, struct err *err)
 {
-	struct oci_create options = OCI_CREATE_INIT;
-	struct oci_container *c = NULL;
+	struct creation x = {.options = OCI_CREATE_INIT, .err = err};
+	struct oci_create *o = &x.options;
 	int rc;
 
 	if (k->options.systemd_cgroup)
 		return err_set(err, ERR_UNSUPPORTED, "systemd cgroups need another runtime; leave systemd-cgroup out");
-	options.id = k->options.id;
-	options.bundle = k->options.bundle;
-	options.root = str_empty(k->options.runtime_root) ? NULL : k->options.runtime_root;
-	options.no_pivot = k->options.no_pivot;
-	options.no_new_keyring = k->options.no_new_keyring;
-	options.keeps = CGROUP_KEEPS_CPU | CGROUP_KEEPS_TASKS;
-	options.left = &k->left;
-	memcpy(options.stdio, ends->fd, sizeof(options.stdio));
-	rc = share_mask(&k->options.entered, &options.entered, err);
+	o->id = k->options.id;
+	o->bundle = k->options.bundle;
+	o->root = str_empty(k->options.runtime_root) ? NULL : k->options.runtime_root;
+	o->no_pivot = k->options.no_pivot;
+	o->no_new_keyring = k->options.no_new_keyring;
+	o->keeps = CGROUP_KEEPS_CPU | CGROUP_KEEPS_TASKS;
+	o->left = &k->left;
+	memcpy(o->stdio, ends->fd, sizeof(o->stdio));
+	rc = share_mask(&k->options.entered, &o->entered, err);
 	if (rc == 0)
-		rc = oci_create(&options, &c, err);
-	if (rc < 0)
-		return rc;
-	k->runtime_state = c;
-	*ret_pid = oci_container_pid(c);
-	*ret_console = oci_container_console(c);
+		rc = share_run(k, run, &x, err);
+	if (rc < 0 || x.rc < 0)
+		return rc < 0 ? rc : x.rc;
+	k->runtime_state = x.container;
+	*ret_pid = oci_container_pid(x.container);
+	*ret_console = oci_container_console(x.container);
 	return 0;
 }
 
