@@ -217,7 +217,7 @@ dev_tests  := $(unit:%=build/tests/%) $(fuzzers:%=build/tests/%)
 asan_tests := $(unit:%=build/asan/tests/%) $(fuzzers:%=build/asan/tests/%)
 
 # Old kernels, played on this one (tests/legacy): the player, and a program that is tried under it, which must not need the GNU C library.
-legacy       := main supervise filter kernels calls files netlink busy mounts remote
+legacy       := main supervise filter kernels calls files netlink unix busy mounts remote
 test_tools := build/tests/as-kernel build/tests/kernel-probe build/tests/fail-at build/tests/attack build/tests/hostile-registry build/tests/filter-dump
 
 build/tests/as-kernel: $(legacy:%=build/obj/dev/tests/legacy/%.o) $(call archives,dev,$(call existing,$(compat))) build/obj/dev/ldflags

@@ -148,6 +148,7 @@ struct verdict call_statfs(const struct call *c);
 struct verdict call_prlimit(const struct call *c);
 struct verdict call_send(const struct call *c);
 struct verdict call_peer(const struct call *c);
+struct verdict call_connect(const struct call *c);
 struct verdict call_sigaction(const struct call *c);
 struct verdict call_remove(const struct call *c);
 

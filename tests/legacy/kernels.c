@@ -165,6 +165,7 @@ const struct rule rules[] = {
 	{VANILLA, SYS_setsockopt, SAY(ENOPROTOOPT), {{EQ, 1, SOL_SOCKET}, {EQ, 2, SO_REUSEPORT}}},
 	{VANILLA, SYS_getsockopt, SAY(ENOPROTOOPT), {{EQ, 1, SOL_SOCKET}, {EQ, 2, SO_REUSEPORT}}},
 	{VANILLA, SYS_getsockopt, ASK, {{EQ, 1, SOL_SOCKET}, {EQ, 2, SO_PEERCRED}}},
+	{VANILLA, SYS_connect, ASK, {{NONE}}},
 	{OLD, SYS_setsockopt, SAY(ENOPROTOOPT), {{EQ, 1, SOL_SOCKET}, {ABOVE, 2, SO_RXQ_OVFL}}},
 	{OLD, SYS_getsockopt, SAY(ENOPROTOOPT), {{EQ, 1, SOL_SOCKET}, {ABOVE, 2, SO_RXQ_OVFL}}},
 	{OLD, SYS_setsockopt, SAY(ENOPROTOOPT), {{EQ, 1, SOL_TCP_}, {ABOVE, 2, 16}}},

@@ -38,6 +38,7 @@ static const char *name_of(int error)
 		{EINVAL, "EINVAL"}, {ENOSYS, "ENOSYS"}, {ENOENT, "ENOENT"}, {EPERM, "EPERM"}, {ENODEV, "ENODEV"}, {EISDIR, "EISDIR"},
 		{EOPNOTSUPP, "EOPNOTSUPP"}, {EAFNOSUPPORT, "EAFNOSUPPORT"}, {ENOPROTOOPT, "ENOPROTOOPT"}, {EBUSY, "EBUSY"},
 		{EACCES, "EACCES"}, {EBADF, "EBADF"}, {ENOTTY, "ENOTTY"}, {EFAULT, "EFAULT"}, {ELOOP, "ELOOP"}, {EEXIST, "EEXIST"},
+		{ECONNREFUSED, "ECONNREFUSED"},
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -435,6 +436,28 @@ static const char *p_peer(void)
 	return cred.pid == pid ? "translated ok" : cred.pid == 1 ? "WRONG: its own" : "neither";
 }
 
+/* A listener's path, for a socket of another network namespace. */
+static const char *p_path_across(void)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	int listener = socket(AF_UNIX, SOCK_STREAM, 0), fd, error = 0;
+
+	(void)snprintf(at.sun_path, sizeof(at.sun_path), "/tmp/kernel-probe.%d", (int)getpid());
+	if (bind(listener, (void *)&at, sizeof(at)) < 0 || listen(listener, 2) < 0)
+		return "no listener";
+	fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	if (connect(fd, (void *)&at, sizeof(at)) < 0)
+		error = errno;
+	if (!error && unshare(CLONE_NEWNET) == 0) {
+		fd = socket(AF_UNIX, SOCK_STREAM, 0);
+		error = connect(fd, (void *)&at, sizeof(at)) < 0 ? errno : 0;
+	} else {
+		error = EIO;
+	}
+	(void)unlink(at.sun_path);
+	return error ? name_of(error) : "ok";
+}
+
 /* "Ctrl-Alt-Del as it is now": EINVAL where a pid namespace has a reboot of its own. */
 static const char *p_reboot(void)
 {
@@ -494,6 +517,7 @@ static const struct {
 	{"mount mqueue", p_mqueue}, {"mount tmpfs mpol/huge", p_tmpfs_huge}, {"tmpfs xattr trusted.", p_tmpfs_xattr},
 	{"rmdir of another namespace's mount point", p_busy}, {"AF_VSOCK", p_vsock}, {"SO_REUSEPORT", p_reuseport},
 	{"statfs f_flags", p_statfs_flags}, {"reboot(CAD) in pid ns", p_reboot}, {"TIOCGPTPEER", p_ptpeer}, {"SO_PEERCRED across pid ns (seen by parent)", p_peer},
+	{"connect to a path across net ns", p_path_across},
 };
 
 static void run(const char *name, const char *(*probe)(void))

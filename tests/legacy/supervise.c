@@ -158,7 +158,7 @@ static const struct {
 	{SYS_setxattr, call_xattr},	 {SYS_lsetxattr, call_xattr},	 {SYS_fsetxattr, call_xattr},
 	{SYS_getxattr, call_xattr},	 {SYS_lgetxattr, call_xattr},	 {SYS_fgetxattr, call_xattr},
 	{SYS_rmdir, call_remove},	 {SYS_unlinkat, call_remove},	 {SYS_rename, call_remove},
-	{SYS_statfs, call_statfs},	 {SYS_fstatfs, call_statfs},
+	{SYS_statfs, call_statfs},	 {SYS_fstatfs, call_statfs},	 {SYS_connect, call_connect},
 	{SYS_renameat, call_remove},	 {SYS_unlink, call_remove},	 {SYS_rt_sigaction, call_sigaction},
 };
 
