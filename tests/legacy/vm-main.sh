@@ -195,6 +195,7 @@ leaves_for_the_reboot() {
 	is 1 "$(lasting_pouch exec forever cat /data/boots | wc -l)"
 	sync
 }
-if [ "$(awk '$2 == "/" { type = $3 } END { print type }' /proc/mounts)" = ext4 ] && [ ! -e $lasting ]; then
+# What lasts has ports and a bridge: where the suite runs on xfs too, it is not for that run.
+if [ "$(awk '$2 == "/" { type = $3 } END { print type }' /proc/mounts)" = ext4 ] && [ "${TMPDIR-}" != /disk/xfs ] && [ ! -e $lasting ]; then
 	it 'leaves containers running for the reboot' leaves_for_the_reboot
 fi
