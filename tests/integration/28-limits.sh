@@ -56,13 +56,6 @@ idle() {
 	awk '$1 == "cpu" { print $5 + $6, $9 + 0 }' /proc/stat
 }
 
-# Before 5.4 the kernel's own quota takes back what a processor did not use of its slice: where several run little, a group gets less than
-# the quota says, and we only write it. What stands in for it has no such excuse.
-least=9
-if [ "$(backend cpu-limit)" != duty-cycle ] && uname -r | awk -F. '{ exit !($1 < 5 || ($1 == 5 && $2 + 0 < 4)) }'; then
-	least=0
-fi
-
 # share_once PERCENT CONTAINER: over five seconds within 10 % of it; 2 for too little
 share_once() {
 	share_t=$(now_ms)
@@ -73,7 +66,7 @@ share_once() {
 	share_got=$((share_c * 1000 / share_t))
 	echo "wanted $1 %, got $((share_got / 10)).$((share_got % 10)) % of a CPU: $share_c ms of $share_t"
 	[ "$share_got" -le $(($1 * 11)) ] || return 1
-	[ "$share_got" -gt 0 ] && [ "$share_got" -ge $(($1 * least)) ] || return 2
+	[ "$share_got" -ge $(($1 * 9)) ] || return 2
 }
 
 # A machine without idle time for all of five seconds gives nobody his share: measured again, and at last not at all.
