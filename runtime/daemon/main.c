@@ -72,8 +72,16 @@ static int probe_host(const struct daemon_options *o, struct err *err)
 	return rc < 0 ? rc : compat_init(&compat, err);
 }
 
-static int open_engine(const struct daemon_options *o, struct engine **ret, struct err *err)
+static struct server *server;
+
+static int open_server(void *daemon, struct err *err)
 {
+	return server_open(daemon, &server, err);
+}
+
+static int open_engine(struct daemon_context *daemon, struct err *err)
+{
+	const struct daemon_options *o = daemon->options;
 	const struct engine_options engine = {
 		.home = o->home,
 		.exec_root = o->exec_root,
@@ -100,9 +108,11 @@ static int open_engine(const struct daemon_options *o, struct engine **ret, stru
 		.userland_proxy = o->userland_proxy,
 		.mtu = o->mtu,
 		.warn = on_warning,
+		.claimed = open_server,	/* an address that cannot be had ends the start before there are bridges and rules */
+		.claimed_arg = daemon,
 	};
 
-	return engine_open(&engine, ret, err);
+	return engine_open(&engine, &daemon->engine, err);
 }
 
 /* All threads are started with these blocked, so that they arrive here alone. */
@@ -179,7 +189,6 @@ int main(int argc, char **argv)
 	static struct daemon_options options;
 	struct daemon_context daemon = {.options = &options};
 	struct err err = ERR_INIT;
-	struct server *server;
 	sigset_t set;
 
 	log_open(STDERR_FILENO, LOG_LEVEL_INFO, "pouchd");
@@ -204,9 +213,10 @@ int main(int argc, char **argv)
 	set_oom_score(options.oom_score_adj);
 	block_signals(&set);
 
-	if (probe_host(&options, &err) < 0 || open_engine(&options, &daemon.engine, &err) < 0 ||
-	    server_open(&daemon, &server, &err) < 0 || write_pidfile(options.pidfile, &err) < 0 ||
+	if (probe_host(&options, &err) < 0 || open_engine(&daemon, &err) < 0 || write_pidfile(options.pidfile, &err) < 0 ||
 	    server_start(server, &err) < 0) {
+		if (server)
+			server_stop(server, 0);
 		/* What another one mounted is another one's. */
 		if (cgroup_host_mounted())
 			unmount_cgroups(&options);

@@ -126,6 +126,11 @@ static int lock_home(struct engine *e, struct err *err)
 	return rc;
 }
 
+static int claimed(struct engine *e, struct err *err)
+{
+	return e->options.claimed ? e->options.claimed(e->options.claimed_arg, err) : 0;
+}
+
 static int open_net(struct engine *e, struct err *err)
 {
 	const struct engine_options *o = &e->options;
@@ -208,9 +213,16 @@ static const struct {
 	const char *name;
 	int (*open)(struct engine *e, struct err *err);
 } parts[] = {
-	{"make directories", make_dirs},  {"lock", lock_home},	      {"read boot id", boot_id},
-	{"probe OOM score", probe_oom_score}, {"storage", open_storage}, {"images", images_open},
-	{"volumes", open_volumes},	  {"network", open_net},      {"monitor", open_monitor},
+	{"make directories", make_dirs},
+	{"lock", lock_home},
+	{"listen", claimed},
+	{"read boot id", boot_id},
+	{"probe OOM score", probe_oom_score},
+	{"storage", open_storage},
+	{"images", images_open},
+	{"volumes", open_volumes},
+	{"network", open_net},
+	{"monitor", open_monitor},
 	{"recover", recover},
 };
 

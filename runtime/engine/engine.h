@@ -50,6 +50,9 @@ struct engine_options {
 	bool disable_bridge, iptables, ip_forward, userland_proxy;
 	int mtu;
 	void (*warn)(const char *message);	/* what happens without a caller: restarts that fail, leftovers */
+	/* Called when the home is this process's, before anything else of the host is changed; NULL: not. An error ends engine_open(). */
+	int (*claimed)(void *arg, struct err *err);
+	void *claimed_arg;
 };
 
 /*

@@ -55,7 +55,7 @@ it 'takes them away when nobody uses them' gone_when_unused
 
 fails_clean() {
 	if timeout 20 "$POUCH_BUILD/pouchd" --home-dir "$home" --exec-root-dir "$exec_root" --listen unix:///proc/no/such \
-		--config-file "$T/config.json" >"$T/failed.log" 2>&1; then return 1; fi
+		--config-file "$T/config.json" --bridge-name "$bridge" --bip "$bip" >"$T/failed.log" 2>&1; then return 1; fi
 	is '' "$(groups)"
 }
 it 'takes them away when the start fails' fails_clean

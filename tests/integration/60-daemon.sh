@@ -1,7 +1,7 @@
 #!/bin/sh
 # pouchd: its options, its sockets, and what its API answers
 . "$(dirname "$0")/../lib.sh"
-needs curl
+needs curl ip
 
 api() {
 	curl -s --max-time 20 --unix-socket "$socket" "$@"
@@ -64,6 +64,15 @@ one_home_has_one_daemon() {
 	echo '{}' >"$T/other.json"
 	refuses 'another pouchd uses the home directory' --home-dir "$home"
 	refuses 'another process listens' --listen "unix://$socket"
+	api -f http://pouch/_ping >/dev/null
+}
+
+# Before anything of the host is changed.
+a_wrong_address_leaves_no_bridge() {
+	echo '{}' >"$T/other.json"
+	refuses 'No such file' --listen unix:///proc/no/such
+	hasnt ": o$bridge:" "$(ip -o link)"
+	[ ! -e "$T/other.sock" ]
 }
 
 read_only_home_is_said_to_be_one() {
@@ -298,6 +307,7 @@ image_load || skip 'no image could be loaded'
 it 'refuses wrong options by name' wrong_options_are_refused
 it 'reads a configuration file, strictly' configuration_file_is_read
 it 'leaves a home and a socket to the daemon that has them' one_home_has_one_daemon
+it 'makes no bridge when it cannot listen' a_wrong_address_leaves_no_bridge
 it 'says that a home is read-only' read_only_home_is_said_to_be_one
 it 'prints its version' version_is_printed
 it 'reads labels again on SIGHUP' labels_are_read_again
