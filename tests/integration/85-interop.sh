@@ -5,34 +5,28 @@
 export DOCKER_HOST="unix://$T/docker.sock"
 docker=/usr/bin/docker
 [ -x "$docker" ] || docker=docker
-# Before there is a function of that name, which would be found.
-podman_program=$(command -v podman) || podman_program=
-needs_podman() {
-	[ -n "$podman_program" ] || skip 'podman is not installed'
-	needs_engine podman
-}
-# podman asks for more than a machine without CAP_SYS_RESOURCE may give.
-podman() {
-	command podman --root "$T/podman/root" --runroot "$T/podman/run" --tmpdir "$T/podman/tmp" --cgroup-manager cgroupfs --log-level error "$@"
+# Not named podman: needs_engine would take it for the program, which asks for more than a machine without CAP_SYS_RESOURCE may give.
+own_podman() {
+	podman --root "$T/podman/root" --runroot "$T/podman/run" --tmpdir "$T/podman/tmp" --cgroup-manager cgroupfs --log-level error "$@"
 }
 podman_run() {
-	podman --runtime "$POUCH_BUILD/pouch-oci" run --ulimit nofile=1024:1024 --ulimit nproc=1024:1024 --network none "$@"
+	own_podman --runtime "$POUCH_BUILD/pouch-oci" run --ulimit nofile=1024:1024 --ulimit nproc=1024:1024 --network none "$@"
 }
 
 archive=$(image_archive) || skip 'busybox-static is not installed'
 
 podman_runs() {
-	needs_podman
-	podman load -q -i "$archive"
+	needs_engine podman
+	own_podman load -q -i "$archive"
 	says 'hello from inside' podman_run --rm localhost/busybox echo 'hello from inside'
 	exits 7 podman_run --rm localhost/busybox sh -c 'exit 7'
 	podman_run -d --name long -m 64m localhost/busybox sleep 1000
-	says 'inside too' podman --runtime "$POUCH_BUILD/pouch-oci" exec long echo 'inside too'
-	says running podman inspect -f '{{.State.Status}}' long
-	podman --runtime "$POUCH_BUILD/pouch-oci" pause long
-	podman --runtime "$POUCH_BUILD/pouch-oci" unpause long
-	podman --runtime "$POUCH_BUILD/pouch-oci" stop -t 1 long
-	podman --runtime "$POUCH_BUILD/pouch-oci" rm long
+	says 'inside too' own_podman --runtime "$POUCH_BUILD/pouch-oci" exec long echo 'inside too'
+	says running own_podman inspect -f '{{.State.Status}}' long
+	own_podman --runtime "$POUCH_BUILD/pouch-oci" pause long
+	own_podman --runtime "$POUCH_BUILD/pouch-oci" unpause long
+	own_podman --runtime "$POUCH_BUILD/pouch-oci" stop -t 1 long
+	own_podman --runtime "$POUCH_BUILD/pouch-oci" rm long
 }
 it 'serves podman as its runtime' podman_runs
 
@@ -98,17 +92,17 @@ layout_loads() {
 it 'loads an OCI layout made by skopeo, plain, compressed and from standard input' layout_loads
 
 podman_exchanges() {
-	needs_podman
+	needs_engine podman
 	pouch tag busybox:latest exchanged:v1
 	pouch save -o "$T/exchanged.tar" exchanged:v1
-	podman load -q -i "$T/exchanged.tar"
-	podman save -q -o "$T/podman.tar" exchanged:v1
+	own_podman load -q -i "$T/exchanged.tar"
+	own_podman save -q -o "$T/podman.tar" exchanged:v1
 	pouch rmi exchanged:v1
 	pouch load -i "$T/podman.tar"
 	says exchanged pouch images
-	podman save -q --format oci-archive -o "$T/podman-oci.tar" exchanged:v1
+	own_podman save -q --format oci-archive -o "$T/podman-oci.tar" exchanged:v1
 	pouch load -i "$T/podman-oci.tar"
-	podman rmi -f exchanged:v1
+	own_podman rmi -f exchanged:v1
 }
 it 'exchanges images with podman' podman_exchanges
 
