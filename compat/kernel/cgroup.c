@@ -438,23 +438,22 @@ int cgroup_join_unified(struct cgroup *cg, struct err *err)
 
 /* ---- joining -------------------------------------------------------------------------------------------------------------- */
 
-/* 2.6.32 has no writable cgroup.procs: move thread by thread until no new one appears. */
-static int attach_threads(const char *tasks, pid_t pid, struct err *err)
+int cgroup_attach_threads(const char *list, const char *tasks, struct err *err)
 {
 	for (int round = 0; round < 100; round++) {
-		auto_free char *dir_path = xfmt("/proc/%d/task", (int)pid);
-		auto_closedir DIR *dir = opendir(dir_path);
+		auto_closedir DIR *dir = opendir(list);
 		bool moved = false;
 		struct dirent *e;
 
 		if (!dir)
-			return err_sys(err, errno == ENOENT ? ESRCH : errno, "read threads of process %d", (int)pid);
+			return err_sys(err, errno == ENOENT ? ESRCH : errno, "read threads in '%s'", list);
 		while ((e = readdir(dir))) {
 			AUTO(buf_clear) struct buf have = BUF_INIT;
 			auto_free char *line = xfmt("\n%s\n", e->d_name);
+			uint32_t tid;
 			int rc;
 
-			if (e->d_name[0] == '.')
+			if (str_u32(e->d_name, 10, &tid) || !tid)
 				continue;
 			buf_char(&have, '\n');
 			rc = file_read(-1, tasks, FILE_MAX, &have, err);
@@ -470,7 +469,7 @@ static int attach_threads(const char *tasks, pid_t pid, struct err *err)
 		if (!moved)
 			return 0;
 	}
-	return err_set(err, ERR_CONFLICT, "process %d makes threads faster than they can be moved", (int)pid);
+	return err_set(err, ERR_CONFLICT, "threads are made faster than they can be moved to '%s'", tasks);
 }
 
 int cgroup_attach_in(const struct cgroup *cg, int h, pid_t pid, struct err *err)
@@ -478,6 +477,7 @@ int cgroup_attach_in(const struct cgroup *cg, int h, pid_t pid, struct err *err)
 	const struct cgroup_hierarchy *hierarchy = &cg->host.hierarchies.v[h];
 	auto_free char *tasks = cgroup_file(cg, h, "tasks");
 	auto_free char *procs = cgroup_file(cg, h, "cgroup.procs");
+	auto_free char *threads = xfmt("/proc/%d/task", (int)pid);
 	char text[24];
 	int rc;
 
@@ -486,7 +486,7 @@ int cgroup_attach_in(const struct cgroup *cg, int h, pid_t pid, struct err *err)
 		return file_put(-1, tasks, text, err);
 	rc = hidden("cgroup_procs") && !hierarchy->v2 ? -EINVAL : file_put(-1, procs, text, err);
 	if ((rc == -EINVAL || rc == -EACCES || rc == -ENOENT) && !hierarchy->v2)
-		rc = attach_threads(tasks, pid, err);
+		rc = cgroup_attach_threads(threads, tasks, err);
 	return rc;
 }
 

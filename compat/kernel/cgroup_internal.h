@@ -51,6 +51,11 @@ void cgroup_host_clear(struct cgroup_host *host);
 DEFINE_AUTO_CLEAR(cgroup_host_clear, struct cgroup_host)
 /* cgroup_remove(); @for_the_dying: not before everybody who was seen in it is dead, as old kernels need it. */
 int cgroup_remove_waiting(struct cgroup *cg, bool for_the_dying, struct err *err);
+/*
+ * 2.6.32 has no writable cgroup.procs: write each thread of a process, listed by the directory @list (/proc/PID/task), to the file @tasks
+ * until no new one appears. An entry "0", which old kernels show for a thread that is being reaped, is left out: it would move the caller.
+ */
+int cgroup_attach_threads(const char *list, const char *tasks, struct err *err);
 /* Remove @dir with the groups below it. 0, or -EBUSY and the like while tasks are left. */
 int cgroup_remove_dirs(const char *dir);
 /* From the texts of /proc/mounts and /proc/self/cgroup: our group's directory in the hierarchy of the ns controller. Owned, or NULL. */

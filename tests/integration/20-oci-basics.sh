@@ -174,6 +174,12 @@ into() {
 	echo "$2" 2>/dev/null >"$1/cgroup.procs" || echo "$2" >"$1/tasks"
 }
 
+# freezes GROUP: asked again, as before 2.6.37 a group that was looked at before its tasks stood still is THAWED for ever
+freezes() {
+	echo FROZEN >"$1/freezer.state"
+	grep -q FROZEN "$1/freezer.state"
+}
+
 # foreign_frozen_group: $foreign is a group of the freezer that is not the container's; skips where the kernel lets nobody out of one
 foreign_frozen_group() {
 	freezer=$(cgroup_mount freezer)
@@ -183,8 +189,7 @@ foreign_frozen_group() {
 	sleep 1000 &
 	probe=$!
 	into "$foreign" $probe
-	echo FROZEN >"$foreign/freezer.state"
-	eventually 5 grep -q FROZEN "$foreign/freezer.state"
+	eventually 5 freezes "$foreign"
 	out=yes
 	into "$freezer" $probe 2>/dev/null || out=no
 	echo THAWED >"$foreign/freezer.state"

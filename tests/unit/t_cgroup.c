@@ -19,6 +19,7 @@
 
 #include <cmocka.h>
 
+#include "compat/base/path.h"
 #include "compat/base/str.h"
 #include "compat/kernel/cgroup_internal.h"
 #include "tests/unit/cgroup_json.h"
@@ -529,6 +530,42 @@ static void the_device_program_gives_the_same_answers_on_v2(void **state)
 	close_group(cg);
 }
 
+/* Old kernels list a thread that is being reaped as 0, which written to a group's tasks is whoever writes it. */
+static void a_thread_that_is_being_reaped_moves_nobody(void **state)
+{
+	struct cgroup *cg = open_group("reaped");
+	char list[] = "/tmp/t-cgroup-XXXXXX";
+	AUTO(pid_vec_clear) pid_vec pids = {0};
+	struct err err = ERR_INIT;
+	int h = cgroup_census(cg, -1);
+	pid_t pid;
+
+	if (h < 0 || cg->host.hierarchies.v[h].v2) {
+		close_group(cg);
+		print_message("only groups of version 1 have a file of tasks\n");
+		skip();
+	}
+	pid = start_sleeper(NULL);
+	assert_non_null(mkdtemp(list));
+	for (int i = 0; i < 2; i++) {
+		auto_free char *thread = xfmt("%s/%d", list, i ? (int)pid : 0);
+
+		assert_int_equal(mkdir(thread, 0700), 0);
+	}
+	{
+		auto_free char *tasks = xfmt("%s/tasks", cg->dirs[h]);
+
+		if (cgroup_attach_threads(list, tasks, &err) < 0)
+			fail_msg("%s", err.msg);
+	}
+	assert_int_equal(path_remove_tree(list, &err), 0);
+	cgroup_pids_in(cg, h, &pids);
+	assert_int_equal(pids.n, 1);
+	assert_int_equal(pids.v[0], pid);
+	close_group(cg);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
 static int clean_up(void **state)
 {
 	auto_free char *top = xfmt("t-cgroup-%d", (int)getpid());
@@ -560,6 +597,7 @@ int main(void)
 		cmocka_unit_test(a_limit_that_only_the_v2_tree_has_works_on_a_hybrid_host),
 		cmocka_unit_test(cpusets_inherit_so_that_tasks_can_enter),
 		cmocka_unit_test(freezing_stops_and_killing_reaches_the_frozen),
+		cmocka_unit_test(a_thread_that_is_being_reaped_moves_nobody),
 		cmocka_unit_test(running_out_of_memory_is_noticed),
 		cmocka_unit_test(statistics_count_what_was_used),
 		cmocka_unit_test(the_container_sees_its_hierarchies),
