@@ -4,6 +4,7 @@
 #include "compat/kernel/rootswitch.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -16,6 +17,7 @@
 #include "compat/base/hide.h"
 #include "compat/base/str.h"
 #include "compat/kernel/capability.h"
+#include "compat/kernel/mount.h"
 #include "compat/kernel/mountinfo.h"
 
 #define MAGIC_RAMFS 0x858458f6
@@ -37,6 +39,15 @@ static bool root_is_initramfs(void)
 	return !e || str_eq(e->fstype, "rootfs") || e->parent == e->id;
 }
 
+void rootswitch_leave_chroot(void)
+{
+	auto_fd int own = hidden("setns") ? -1 : open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+
+	/* Who joins its own mount namespace gets the root of that. */
+	if (own >= 0)
+		(void)syscall(SYS_setns, own, CLONE_NEWNS);
+}
+
 /* ---- pivot_root ---------------------------------------------------------------------------------------------------------- */
 
 static struct fit pivot_probe(void)
@@ -49,28 +60,13 @@ static struct fit pivot_probe(void)
 }
 
 /*
- * A caller in a chroot would pivot what is below it, and leave the host's tree in the namespace: in reach of whoever joins it, and of root
- * in the container. Joining one's own mount namespace makes its real root ours. Where that cannot be done, as on kernels without setns,
- * nothing changes.
- */
-static void leave_chroot(void)
-{
-	auto_fd int own = hidden("setns") ? -1 : open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
-
-	if (own >= 0)
-		(void)syscall(SYS_setns, own, CLONE_NEWNS);
-}
-
-/*
  * pivot_root(".", ".") stacks the old root over the new one at the same place: no directory in the container is needed for it, and the
  * lazy unmount of "." takes it away.
  */
 static int pivot_enter(int root_fd, const char *root, struct err *err)
 {
-	auto_fd int old = -1;
+	auto_fd int old = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	leave_chroot();
-	old = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (old < 0)
 		return err_sys(err, errno, "open '/'");
 	if (fchdir(root_fd) < 0)
@@ -129,11 +125,16 @@ static int unmount_others(const char *root, struct err *err)
 
 static int move_enter(int root_fd, const char *root, struct err *err)
 {
+	char link[MOUNT_FD_PATH_SIZE], path[PATH_MAX];
+	ssize_t n = readlink(mount_fd_path(root_fd, link), path, sizeof(path) - 1);
 	int rc;
 
+	if (n < 0)
+		return err_sys(err, errno, "find '%s'", root);
+	path[n] = '\0';
 	if (fchdir(root_fd) < 0)
 		return err_sys(err, errno, "enter '%s'", root);
-	rc = unmount_others(root, err);
+	rc = unmount_others(path, err);
 	if (rc)
 		return rc;
 	if (mount(".", "/", NULL, MS_MOVE, NULL) < 0)

@@ -467,8 +467,11 @@ int init_switch_root(struct init *init, struct err *err)
 {
 	const struct rootswitch *way;
 	unsigned long propagation = 0;
-	int rc = rootswitch_pick(init->no_pivot, !init->listed_ns[NS_MNT], &way, err);
+	int rc;
 
+	if (init->listed_ns[NS_MNT])
+		rootswitch_leave_chroot();
+	rc = rootswitch_pick(init->no_pivot, !init->listed_ns[NS_MNT], &way, err);
 	if (!rc)
 		rc = way->enter(init->root_fd, init->container->state.rootfs, err);
 	if (rc)
