@@ -138,15 +138,6 @@ static char *names_of_hierarchy(unsigned int id)
 	return NULL;
 }
 
-/* Groups below count for a group's limit: the default of old kernels is that they do not. */
-static void count_below(const char *path)
-{
-	auto_free char *file = xfmt("%s/memory.use_hierarchy", path);
-	struct err ignored;
-
-	(void)file_put(-1, file, "1", &ignored); /* absent, or set for good, on new kernels */
-}
-
 static void mount_v1(struct mounting *m, enum cgroup_controller c)
 {
 	const char *name = cgroup_controller_name(c, false);
@@ -167,8 +158,6 @@ static void mount_v1(struct mounting *m, enum cgroup_controller c)
 		(void)rmdir(path); /* empty, or not ours */
 		return;
 	}
-	if (strstr(options, "memory"))
-		count_below(path);
 	note(m, known.hierarchy ? SHARED : OURS, path);
 	strv_add(&m->names, options);
 }

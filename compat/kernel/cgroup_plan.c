@@ -243,6 +243,9 @@ static int explain(const struct cgroup *cg, const struct cgroup_write *w, int rc
 	int h = plan_hierarchy(cg, w);
 	uint64_t usage;
 
+	if ((w->limit == CGROUP_SWAPPINESS || w->limit == CGROUP_OOM_DISABLE) && rc == -EINVAL)
+		return err_wrap(err, rc, "set %s to %s (before Linux 3.16 only where memory.use_hierarchy of the group above is 0)",
+				cgroup_limit_name(w->limit), w->value);
 	if (w->controller == CTL_MEMORY && (rc == -EBUSY || rc == -EINVAL) &&
 	    cgroup_read_u64(cg, h, cg->host.hierarchies.v[h].v2 ? "memory.current" : "memory.usage_in_bytes",
 			    &usage) == 0)

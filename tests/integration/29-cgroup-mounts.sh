@@ -33,6 +33,13 @@ container_has_its_group() {
 }
 it 'puts containers there' container_has_its_group
 
+# Old kernels refuse a group's swappiness where the group above counts what is below it.
+swappiness_can_be_had() {
+	[ -n "$(cgroup_mount memory)" ] || skip 'no controller of memory of version 1 here'
+	is 41 "$(pouch run --rm --memory-swappiness 41 busybox cat /sys/fs/cgroup/memory/memory.swappiness)"
+}
+it 'leaves the first group as the kernel made it' swappiness_can_be_had
+
 stay_while_used() {
 	stay_before=$(groups)
 	pouchd_stop
