@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -18,6 +17,7 @@
 #include "compat/base/str.h"
 #include "compat/base/time.h"
 #include "compat/kernel/cgroup_internal.h"
+#include "compat/kernel/release.h"
 
 enum { FILE_MAX = 4 << 20, REMOVE_MS = 10000, BUSY_MS = 5000, SETTLE_MS = 100 };
 
@@ -600,14 +600,7 @@ int cgroup_remove_dirs(const char *dir)
  */
 static bool dying_tasks_need_their_group(void)
 {
-	int major = 0, minor = 0, patch = 0, build = 0;
-	struct utsname uts;
-
-	if (uname(&uts) < 0 || sscanf(uts.release, "%d.%d.%d-%d", &major, &minor, &patch, &build) < 2)
-		return false;
-	if (strstr(uts.release, ".el6") && build >= 642)
-		return false;
-	return major < 2 || (major == 2 && (minor < 6 || (minor == 6 && patch < 38)));
+	return kernel_is_before(2, 6, 38, 642);
 }
 
 /* Who is dead by all that can be seen may have a few instructions to go. It gets the CPU for them, and some time. */

@@ -19,6 +19,7 @@
 #include "compat/base/path.h"
 #include "compat/base/proc.h"
 #include "compat/base/str.h"
+#include "compat/kernel/release.h"
 
 enum { RECORD_MAX = 4096, MKFS_TIMEOUT_MS = 600000, JOURNAL_MIB = 16 };
 
@@ -105,15 +106,19 @@ int dm_fs_mkfs(const char *path, uint64_t bytes, struct err *err)
 /*
  * Tables of inodes need not be zeroed: the device reads as zeros, and writing them would take its space. The newest kernels' options are
  * tried first; who does not know one says EINVAL.
+ *
+ * Before 2.6.39 delayed allocation forgets to unlock pages when the journal has given up, as it does on a device that ran full: the unmount
+ * then waits for ever, and with it each process of the host that leaves a mount namespace. CentOS 6 has the mend (seen in 6.8).
  */
 int dm_fs_mount(const char *source, const char *target, bool discard, const char *label, struct err *err)
 {
 	static const char *const options[] = {"errors=remount-ro,noinit_itable", "errors=remount-ro"};
+	const char *at_once = kernel_is_before(2, 6, 39, 642) ? ",nodelalloc" : "";
 	int code = EINVAL;
 
 	for (int with = discard; with >= 0 && code == EINVAL; with--) {
 		for (size_t i = 0; i < ARRAY_SIZE(options) && code == EINVAL; i++) {
-			auto_free char *all = xfmt("%s%s%s%s%s", options[i], with ? ",discard" : "",
+			auto_free char *all = xfmt("%s%s%s%s%s%s", options[i], at_once, with ? ",discard" : "",
 						   str_empty(label) ? "" : ",context=\"", str_empty(label) ? "" : label,
 						   str_empty(label) ? "" : "\"");
 
