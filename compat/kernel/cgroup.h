@@ -283,6 +283,12 @@ int cgroup_is_frozen(const struct cgroup *cg, bool *ret, struct err *err);
 /* cgroup_freeze() by the freezer alone that does not wait: 0 or -errno. Asking again helps tasks along that forked meanwhile. */
 int cgroup_freeze_begin(const struct cgroup *cg, bool freeze);
 /*
+ * Before 2.6.37 (CentOS 6.8 has the mend) a thaw is lost that comes before any task stands still: all freeze afterwards, in a group that says
+ * THAWED. Who thaws by cgroup_freeze_begin() there has to ask again later. cgroup_thaw() does so once, 20 ms later, and waits for that.
+ */
+bool cgroup_forgets_thaws(void);
+void cgroup_thaw(const struct cgroup *cg);
+/*
  * After SIGKILL: a frozen task of v1 does not die. Thaws the group, and brings back into it who is of it (@first, when not 0, and who is in another
  * of its hierarchies) but was moved into some other group of the freezer, which may be frozen and is not ours to thaw.
  */

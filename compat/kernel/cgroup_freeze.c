@@ -16,8 +16,9 @@
 #include "compat/base/str.h"
 #include "compat/base/time.h"
 #include "compat/kernel/cgroup_internal.h"
+#include "compat/kernel/release.h"
 
-enum { FREEZE_MS = 10000 };
+enum { FREEZE_MS = 10000, THAW_AGAIN_MS = 20 };
 
 enum freezer { FREEZER_V1, FREEZER_V2, FREEZER_SIGNALS };
 
@@ -184,6 +185,22 @@ int cgroup_freeze_begin(const struct cgroup *cg, bool freeze)
 	return kind == FREEZER_SIGNALS ? -ENOTSUP : ask(cg, kind, freeze, &ignored);
 }
 
+bool cgroup_forgets_thaws(void)
+{
+	return kernel_is_before(2, 6, 37, 642);
+}
+
+void cgroup_thaw(const struct cgroup *cg)
+{
+	const struct timespec pause = {.tv_nsec = THAW_AGAIN_MS * 1000000L};
+
+	(void)cgroup_freeze_begin(cg, false); /* gone, or thawed already */
+	if (!cgroup_forgets_thaws())
+		return;
+	nanosleep(&pause, NULL);
+	(void)cgroup_freeze_begin(cg, false);
+}
+
 int cgroup_freeze(struct cgroup *cg, bool freeze, struct err *err)
 {
 	enum freezer kind = which(cg);
@@ -207,11 +224,10 @@ int cgroup_freeze(struct cgroup *cg, bool freeze, struct err *err)
 		nap(&wait_us);
 	} while (time_mono_ms() < end_ms);
 
-	if (freeze) {
-		struct err ignored;
-
-		(void)ask(cg, kind, false, &ignored);
-	}
+	if (freeze && kind == FREEZER_SIGNALS)
+		(void)ask(cg, kind, false, NULL);
+	else if (freeze)
+		cgroup_thaw(cg);
 	return err_set(err, ERR_UNAVAILABLE, "%s '%s': tasks did not follow within %d s", freeze ? "freeze" : "thaw",
 		       cg->path, FREEZE_MS / 1000);
 }
@@ -253,6 +269,8 @@ int cgroup_let_die(struct cgroup *cg, pid_t first, struct err *err)
 
 	if (cgroup_is_frozen(cg, &frozen, NULL) == 0 && frozen)
 		rc = cgroup_freeze(cg, false, err);
+	else if (cgroup_forgets_thaws())
+		(void)cgroup_freeze_begin(cg, false); /* what it says is not what it is */
 	if (!rc && which(cg) == FREEZER_V1)
 		bring_back(cg, first);
 	return rc;

@@ -82,7 +82,7 @@ static void stop(struct keeper *k, bool force)
 		;
 	w->pid = 0;
 	if (force && group && !k->warden.paused)
-		(void)cgroup_freeze_begin(group, false);	/* gone, or thawed already */
+		cgroup_thaw(group);
 }
 
 /* ---- orders ------------------------------------------------------------------------------------------------------------------- */
@@ -178,7 +178,7 @@ bool warden_reap(struct keeper *k, pid_t pid)
 	close(fd_take(&k->warden.fd));
 	k->warden.pid = 0;
 	if (group && !k->warden.paused)
-		(void)cgroup_freeze_begin(group, false);
+		cgroup_thaw(group);
 	(void)warden_follow(k, &ignored);
 	return true;
 }

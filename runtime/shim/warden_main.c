@@ -46,6 +46,7 @@ struct warden_state {
 	struct warden_order order;
 	/* CPU */
 	bool frozen, settled;
+	bool forgets_thaws;	/* cgroup_forgets_thaws() */
 	double credit_ns;
 	int64_t looked_ns;
 	uint64_t used_ns;
@@ -85,6 +86,22 @@ static void set_frozen(struct warden_state *w, bool frozen)
 	w->frozen = frozen;
 	w->settled = false;
 	(void)cgroup_freeze_begin(w->group, frozen);	/* it may be gone: then so are its tasks */
+}
+
+/* For orders: the last thaw for a while. */
+static void thaw(struct warden_state *w)
+{
+	if (w->frozen)
+		cgroup_thaw(w->group);
+	w->frozen = false;
+	w->settled = false;
+}
+
+/* Each look at a group that shall run asks again where a thaw may have been lost. */
+static void keep_thawed(const struct warden_state *w)
+{
+	if (w->forgets_thaws)
+		(void)cgroup_freeze_begin(w->group, false);	/* as in set_frozen() */
 }
 
 static void settle(struct warden_state *w, int64_t now)
@@ -142,6 +159,7 @@ static int64_t hold_cpu(struct warden_state *w, int64_t now)
 	settle(w, now);
 	if (w->frozen ? w->credit_ns >= enough : w->credit_ns > 0) {
 		set_frozen(w, false);
+		keep_thawed(w);
 		return while_running(w, now);
 	}
 	set_frozen(w, true);
@@ -242,7 +260,7 @@ static void contain(struct warden_state *w, size_t limit)
 	kill_above(w, limit);
 	/* They die now. The quota of CPU time freezes it again if it must. */
 	w->frozen = false;
-	(void)cgroup_freeze_begin(w->group, false);
+	cgroup_thaw(w->group);
 }
 
 /* The number of the newest process of the host, or -1. */
@@ -288,7 +306,7 @@ static int64_t hold_tasks(struct warden_state *w, int64_t now)
 static void end(struct warden_state *w) __attribute__((noreturn));
 static void end(struct warden_state *w)
 {
-	set_frozen(w, false);
+	thaw(w);
 	_exit(0);
 }
 
@@ -302,7 +320,7 @@ static void take_order(struct warden_state *w)
 	if (n != (ssize_t)sizeof(order))
 		end(w);
 	if (order.hold || order.limits.cpu_quota_us <= 0)
-		set_frozen(w, false);
+		thaw(w);
 	w->order = order;
 	w->last_pid = -1;
 	w->count_at_ns = 0;
@@ -322,7 +340,8 @@ static int64_t work(struct warden_state *w)
 		return wait;
 	if (w->order.hold) {
 		settle(w, now);	/* it is paid for later */
-		next = SAVED_MS * MS;
+		keep_thawed(w);
+		next = (w->forgets_thaws ? IDLE_MS : SAVED_MS) * MS;
 	} else {
 		next = hold_cpu(w, now);
 	}
@@ -339,6 +358,7 @@ void warden_main(int fd, struct cgroup *group, pid_t first)
 		.looked_ns = now_ns(),
 		.loadavg = open("/proc/loadavg", O_RDONLY | O_CLOEXEC),
 		.last_pid = -1,
+		.forgets_thaws = cgroup_forgets_thaws(),
 	};
 
 	(void)cgroup_cpu_usage(group, &w.used_ns);	/* what was used before is not charged */
