@@ -477,7 +477,6 @@ int cgroup_attach_in(const struct cgroup *cg, int h, pid_t pid, struct err *err)
 	const struct cgroup_hierarchy *hierarchy = &cg->host.hierarchies.v[h];
 	auto_free char *tasks = cgroup_file(cg, h, "tasks");
 	auto_free char *procs = cgroup_file(cg, h, "cgroup.procs");
-	auto_free char *threads = xfmt("/proc/%d/task", (int)pid);
 	char text[24];
 	int rc;
 
@@ -485,8 +484,11 @@ int cgroup_attach_in(const struct cgroup *cg, int h, pid_t pid, struct err *err)
 	if (!pid && !hierarchy->v2)
 		return file_put(-1, tasks, text, err);
 	rc = hidden("cgroup_procs") && !hierarchy->v2 ? -EINVAL : file_put(-1, procs, text, err);
-	if ((rc == -EINVAL || rc == -EACCES || rc == -ENOENT) && !hierarchy->v2)
+	if ((rc == -EINVAL || rc == -EACCES || rc == -ENOENT) && !hierarchy->v2) {
+		auto_free char *threads = xfmt("/proc/%d/task", (int)pid);
+
 		rc = cgroup_attach_threads(threads, tasks, err);
+	}
 	return rc;
 }
 
