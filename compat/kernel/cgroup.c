@@ -605,20 +605,6 @@ static bool dying_tasks_need_their_group(void)
 	return kernel_is_before(2, 6, 38, 642);
 }
 
-/* Who is dead by all that can be seen may have a few instructions to go. It gets the CPU for them, and some time. */
-static void settle(const struct cgroup *cg)
-{
-	const struct timespec pause = {.tv_nsec = SETTLE_MS * 1000000L};
-	int h = cgroup_serving(cg, CTL_CPU);
-	auto_free char *shares = h >= 0 && cgroup_is_dir(cg->dirs[h]) ? cgroup_file(cg, h, "cpu.shares") : NULL;
-	struct err ignored;
-
-	if (!shares)
-		return;
-	(void)file_put(-1, shares, "262144", &ignored);
-	nanosleep(&pause, NULL);
-}
-
 typedef VEC(struct proc_ref) proc_vec;
 
 static void proc_vec_clear(proc_vec *procs)
@@ -627,11 +613,11 @@ static void proc_vec_clear(proc_vec *procs)
 }
 DEFINE_AUTO_CLEAR(proc_vec_clear, proc_vec)
 
-/* Adds who is in the group now to @seen, and takes out who is dead: 0 once nobody of them is left. */
+/* Adds who is in the group now to @seen, and takes out who is gone. Returns how many of the rest are more than zombies. */
 static size_t dying(const struct cgroup *cg, proc_vec *seen)
 {
 	AUTO(pid_vec_clear) pid_vec pids = {0};
-	size_t kept = 0;
+	size_t kept = 0, alive = 0;
 
 	(void)cgroup_pids(cg, &pids, NULL); /* who cannot be listed keeps the group busy */
 	VEC_EACH(pid, &pids) {
@@ -644,18 +630,55 @@ static size_t dying(const struct cgroup *cg, proc_vec *seen)
 			VEC_PUSH(seen, ref);
 	}
 	VEC_EACH(ref, seen) {
-		if (proc_ref_alive(ref))
+		bool lives = proc_ref_alive(ref);
+
+		alive += lives;
+		if (lives || kill(ref->pid, 0) == 0 || errno != ESRCH)
 			seen->v[kept++] = *ref;
 	}
 	seen->n = kept;
-	return kept;
+	return alive;
+}
+
+/* Is the caller the only task of the host that wants a CPU? */
+static bool nobody_else_runs(void)
+{
+	AUTO(buf_clear) struct buf text = {0};
+	unsigned int running;
+	struct err ignored;
+
+	return file_read(-1, "/proc/loadavg", 4096, &text, &ignored) == 0 &&
+	       sscanf(buf_cstr(&text), "%*s %*s %*s %u/", &running) == 1 && running == 1;
+}
+
+/*
+ * Who is dead by all that can be seen may have a few instructions to go, for which it gets the CPU. Those do not sleep: a task that was
+ * waited for is through with them when nobody runs. Of others nothing can be known, and they get SETTLE_MS, as all do on a busy host. Two
+ * looks, because the kernel counts one CPU after the other, and a task may go from one to another meanwhile.
+ */
+static void settle(const struct cgroup *cg, int h, proc_vec *seen)
+{
+	auto_free char *shares = h >= 0 && cgroup_is_dir(cg->dirs[h]) ? cgroup_file(cg, h, "cpu.shares") : NULL;
+	const struct timespec pause = {.tv_nsec = 1000000};
+	int64_t end_ms = time_mono_ms() + SETTLE_MS;
+	int quiet = 0;
+	struct err ignored;
+
+	if (!shares)
+		return;
+	(void)file_put(-1, shares, "262144", &ignored);
+	while (quiet < 2 && time_mono_ms() < end_ms) {
+		nanosleep(&pause, NULL);
+		(void)dying(cg, seen);
+		quiet = !seen->n && nobody_else_runs() ? quiet + 1 : 0;
+	}
 }
 
 int cgroup_remove_waiting(struct cgroup *cg, bool for_the_dying, struct err *err)
 {
 	int64_t end_ms = time_mono_ms() + REMOVE_MS;
+	int cpu = for_the_dying ? cgroup_serving(cg, CTL_CPU) : -1;
 	AUTO(proc_vec_clear) proc_vec seen = {0};
-	bool settled = !for_the_dying;
 	long wait_us = 100;
 
 	for (;;) {
@@ -664,16 +687,17 @@ int cgroup_remove_waiting(struct cgroup *cg, bool for_the_dying, struct err *err
 		const char *stuck = wait ? cg->dirs[0] : NULL;
 		int code = wait ? EBUSY : 0;
 
-		if (!wait && !settled) {
-			settle(cg);
-			settled = true;
-		}
-		for (size_t h = 0; !wait && h < cg->host.hierarchies.n; h++) {
-			int rc = cg->joined[h] ? cgroup_remove_dirs(cg->dirs[h]) : 0;
+		/* The kernel takes its time to remove a group: what is left of the dying's time passes with all but the one they need. */
+		for (int last = 0; !wait && !stuck && last < 2; last++) {
+			if (last && cpu >= 0)
+				settle(cg, cpu, &seen);
+			for (int h = 0; h < (int)cg->host.hierarchies.n; h++) {
+				int rc = cg->joined[h] && (h == cpu) == last ? cgroup_remove_dirs(cg->dirs[h]) : 0;
 
-			if (rc < 0) {
-				code = -rc;
-				stuck = cg->dirs[h];
+				if (rc < 0) {
+					code = -rc;
+					stuck = cg->dirs[h];
+				}
 			}
 		}
 		if (!stuck)

@@ -1,9 +1,9 @@
 #!/bin/sh
 # vm-speed - what the substitutes for layered root file systems cost on a real kernel: nothing is judged, it prints what it measured
 #
-# Runs in a guest of tests/legacy/vm when it is asked for (VM_TESTS=vm-speed), on its disk. In milliseconds: "run --rm busybox true" with each
-# storage driver that the kernel has, and "create" from an image of 295 MB in 8,100 files, for which a copy has to copy all.
-# VM_ICOUNT=2 makes guests comparable while the host is busy.
+# Runs in a guest of tests/legacy/vm when it is asked for (VM_TESTS=vm-speed), on its disk. In milliseconds: "run --rm busybox true" with
+# each storage driver that the kernel has, with the default network and with none, and "create" from an image of 295 MB in 8,100 files, for
+# which a copy has to copy all. VM_ICOUNT=2 makes guests comparable while the host is busy.
 POUCH_TEST_PRIVATE=no
 . "$(dirname "$0")/../lib.sh"
 
@@ -39,15 +39,23 @@ tell() {
 
 [ -e /vm/big.tar ] || skip 'tests/legacy/vm has put no image on this disk'
 
+# run_time NETWORK: of one run with a pause before it, and of one right after another
+run_time() {
+	alone=$(median 9 2 pouch run --rm --net "$1" busybox true) || { echo "$alone"; return 1; }
+	close=$(median 9 0 pouch run --rm --net "$1" busybox true) || { echo "$close"; return 1; }
+	tell "$driver: run --rm --net $1 busybox true: $alone ms, one after the other $close ms"
+}
+
 # measured DRIVER
 measured() {
-	pouchd_start --disable-bridge --storage-driver "$1" ${2+"$2"} ${3+"$3"} || { cat "$fresh/pouchd.log"; return 1; }
+	driver=$1
+	pouchd_start --storage-driver "$driver" || { cat "$fresh/pouchd.log"; return 1; }
 	image_load
-	# Old kernels take up to half a second to take a network namespace apart, and make no other meanwhile.
-	tell "$1: run --rm --net none busybox true: $(median 9 2 pouch run --rm --net none busybox true) ms, one after the other" \
-		"$(median 9 0 pouch run --rm --net none busybox true) ms"
+	# Old kernels take up to half a second to take a network namespace apart, and make no other meanwhile: hence the pauses.
+	run_time bridge
+	run_time none
 	pouch load -i "/vm/big.tar"
-	tell "$1: create from 295 MB: $(median 3 0 pouch create --net none big true) ms"
+	tell "$driver: create from 295 MB: $(median 3 0 pouch create --net none big true) ms"
 	# shellcheck disable=SC2046 # one word a container
 	pouch rm -f $(pouch ps -aq)
 	pouchd_stop

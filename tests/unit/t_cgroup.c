@@ -21,6 +21,7 @@
 
 #include "compat/base/path.h"
 #include "compat/base/str.h"
+#include "compat/base/time.h"
 #include "compat/kernel/cgroup_internal.h"
 #include "tests/unit/cgroup_json.h"
 
@@ -213,6 +214,52 @@ static void a_group_stays_for_the_dying_where_they_need_it(void **state)
 		cgroup_close(cg);
 		close_group(other);
 	}
+}
+
+/* Watches until @cg is gone, and exits with 7 if it saw all its directories gone but that of @last. */
+static pid_t start_watcher(struct cgroup *cg, int last)
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (!pid) {
+		int code = 0;
+
+		while (cgroup_exists(cg)) {
+			bool others = false, is_there = cgroup_is_dir(cg->dirs[last]);
+
+			for (int h = 0; h < (int)cg->host.hierarchies.n; h++)
+				others = others || (h != last && cg->joined[h] && cgroup_is_dir(cg->dirs[h]));
+			if (!others && is_there)
+				code = 7;
+			usleep(1000);
+		}
+		_exit(code);
+	}
+	return pid;
+}
+
+static void who_was_not_waited_for_gets_its_time_in_the_cpu_group(void **state)
+{
+	struct cgroup *cg = open_group("tail");
+	struct err err = ERR_INIT;
+	pid_t pid, watcher;
+	int64_t began_ms;
+	int status;
+
+	NEED_V1(cg, CTL_CPU);
+	pid = start_sleeper(cg);
+	watcher = start_watcher(cg, cgroup_serving(cg, CTL_CPU));
+	began_ms = time_mono_ms();
+	if (cgroup_remove_waiting(cg, true, &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_true(time_mono_ms() - began_ms >= 100);
+	assert_false(cgroup_exists(cg));
+	assert_int_equal(waitpid(watcher, &status, 0), watcher);
+	assert_int_equal(WEXITSTATUS(status), 7);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(WTERMSIG(status), SIGKILL);
+	cgroup_close(cg);
 }
 
 static void an_absent_group_has_no_processes_and_is_removed_already(void **state)
@@ -590,6 +637,7 @@ int main(void)
 		cmocka_unit_test(the_device_program_gives_the_same_answers_on_v2),
 		cmocka_unit_test(a_group_is_made_everywhere_and_removed_with_what_lives_in_it),
 		cmocka_unit_test(a_group_stays_for_the_dying_where_they_need_it),
+		cmocka_unit_test(who_was_not_waited_for_gets_its_time_in_the_cpu_group),
 		cmocka_unit_test(an_absent_group_has_no_processes_and_is_removed_already),
 		cmocka_unit_test(memory_and_swap_are_set_in_the_order_that_works),
 		cmocka_unit_test(cpu_quota_and_period_reach_the_kernel),
