@@ -3,6 +3,7 @@
  */
 #include "compat/base/proc.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,12 +23,14 @@
 #define SYS_pidfd_open 434
 #endif
 
+#define PF_EXITING 4 /* of the kernel's include/linux/sched.h, since 2.2 */
+
 struct stat_line {
 	char state;
-	uint64_t parent, start;
+	uint64_t parent, flags, threads, start;
 };
 
-/* Fields 3, 4 and 22. The command's name may hold anything, so count from its last bracket. */
+/* Fields 3, 4, 9, 20 and 22. The command's name may hold anything, so count from its last bracket. */
 static int read_stat(pid_t pid, struct stat_line *ret)
 {
 	char path[32], text[1024], *p;
@@ -54,6 +57,10 @@ static int read_stat(pid_t pid, struct stat_line *ret)
 		p++;
 		if (field == 3)
 			ret->parent = strtoul(p, NULL, 10);
+		else if (field == 8)
+			ret->flags = strtoul(p, NULL, 10);
+		else if (field == 19)
+			ret->threads = strtoul(p, NULL, 10);
 	}
 	p[strspn(p, "0123456789")] = '\0';
 	return str_u64(p, 10, &ret->start);
@@ -94,6 +101,47 @@ bool proc_ref_alive(const struct proc_ref *ref)
 	if (rc)
 		return kill(ref->pid, 0) == 0 || errno != ESRCH;
 	return line.start == ref->start && line.state != 'Z' && line.state != 'X' && line.state != 'x';
+}
+
+void proc_ref_vec_clear(proc_ref_vec *refs)
+{
+	VEC_FREE(refs);
+}
+
+/* @dir is /proc or /proc/PID/task. Of a process whose first thread has ended, the others are looked at. */
+static int add_exiting(const char *dir, bool processes, proc_ref_vec *ret)
+{
+	auto_closedir DIR *d = opendir(dir);
+	struct dirent *e;
+
+	if (!d)
+		return -errno;
+	while ((e = readdir(d))) {
+		pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
+		struct stat_line line = {0};
+		int rc = pid > 0 ? read_stat(pid, &line) : -ESRCH;
+
+		if (rc == -ESRCH)
+			continue;
+		if (rc)
+			return rc;
+		if (line.state != 'Z' && (line.flags & PF_EXITING))
+			VEC_PUSH(ret, ((struct proc_ref){.pid = pid, .start = line.start}));
+		if (processes && (line.flags & PF_EXITING) && line.threads > 1) {
+			char tasks[64];
+
+			(void)snprintf(tasks, sizeof(tasks), "/proc/%d/task", (int)pid);
+			rc = add_exiting(tasks, false, ret);
+			if (rc && rc != -ENOENT)
+				return rc;
+		}
+	}
+	return 0;
+}
+
+int proc_exiting(proc_ref_vec *ret)
+{
+	return add_exiting("/proc", true, ret);
 }
 
 /* Has its pid not become another's? 0, -ESRCH, or why that cannot be read. */

@@ -12,6 +12,7 @@
 
 #include "compat/base/buf.h"
 #include "compat/base/err.h"
+#include "compat/base/vec.h"
 
 struct proc_fd {
 	int from;	/* fd here */
@@ -48,6 +49,17 @@ struct proc_ref {
 int proc_ref_get(pid_t pid, struct proc_ref *ret);	/* -ESRCH */
 int proc_parent(pid_t pid, pid_t *ret);		/* -ESRCH; 0 when it is none of ours */
 bool proc_ref_alive(const struct proc_ref *ref);	/* zombies count as dead; who cannot be looked at, but is there, as alive */
+
+typedef VEC(struct proc_ref) proc_ref_vec;
+void proc_ref_vec_clear(proc_ref_vec *refs);
+DEFINE_AUTO_CLEAR(proc_ref_vec_clear, proc_ref_vec)
+
+/*
+ * Adds the host's tasks (threads too, by their own numbers) that are on their way out, but no zombies yet: they have closed their files, and
+ * may be in no cgroup any more, while they wait for a file system to be unmounted. 0, or -errno when /proc cannot be read.
+ */
+int proc_exiting(proc_ref_vec *ret);
+
 /* pidfd_send_signal where it works, else a check of the start time and kill(). 0, -ESRCH, or why /proc cannot be read. */
 int proc_ref_kill(const struct proc_ref *ref, int sig);
 

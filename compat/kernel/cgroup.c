@@ -19,7 +19,7 @@
 #include "compat/kernel/cgroup_internal.h"
 #include "compat/kernel/release.h"
 
-enum { FILE_MAX = 4 << 20, REMOVE_MS = 10000, BUSY_MS = 5000, SETTLE_MS = 100 };
+enum { FILE_MAX = 4 << 20, REMOVE_MS = 10000, BUSY_MS = 5000, SETTLE_MS = 100, LEAVE_MS = 2000 };
 
 /* Controllers whose absence from a hybrid host's v2 tree nobody notices until a limit names them. */
 #define SELDOM (CTL_BIT(CTL_HUGETLB) | CTL_BIT(CTL_RDMA) | CTL_BIT(CTL_MISC) | CTL_BIT(CTL_PERF_EVENT))
@@ -605,19 +605,26 @@ static bool dying_tasks_need_their_group(void)
 	return kernel_is_before(2, 6, 38, 642);
 }
 
-typedef VEC(struct proc_ref) proc_vec;
-
-static void proc_vec_clear(proc_vec *procs)
+/* Takes out who is gone, and returns how many of the rest are more than zombies. */
+static size_t keep_present(proc_ref_vec *refs)
 {
-	VEC_FREE(procs);
-}
-DEFINE_AUTO_CLEAR(proc_vec_clear, proc_vec)
+	size_t kept = 0, alive = 0;
 
-/* Adds who is in the group now to @seen, and takes out who is gone. Returns how many of the rest are more than zombies. */
-static size_t dying(const struct cgroup *cg, proc_vec *seen)
+	VEC_EACH(ref, refs) {
+		bool lives = proc_ref_alive(ref);
+
+		alive += lives;
+		if (lives || kill(ref->pid, 0) == 0 || errno != ESRCH)
+			refs->v[kept++] = *ref;
+	}
+	refs->n = kept;
+	return alive;
+}
+
+/* Adds who is in the group now to @seen, of whom the gone are taken out. Returns how many of the rest are more than zombies. */
+static size_t dying(const struct cgroup *cg, proc_ref_vec *seen)
 {
 	AUTO(pid_vec_clear) pid_vec pids = {0};
-	size_t kept = 0, alive = 0;
 
 	(void)cgroup_pids(cg, &pids, NULL); /* who cannot be listed keeps the group busy */
 	VEC_EACH(pid, &pids) {
@@ -629,15 +636,7 @@ static size_t dying(const struct cgroup *cg, proc_vec *seen)
 		if (!known && proc_ref_get(*pid, &ref) == 0)
 			VEC_PUSH(seen, ref);
 	}
-	VEC_EACH(ref, seen) {
-		bool lives = proc_ref_alive(ref);
-
-		alive += lives;
-		if (lives || kill(ref->pid, 0) == 0 || errno != ESRCH)
-			seen->v[kept++] = *ref;
-	}
-	seen->n = kept;
-	return alive;
+	return keep_present(seen);
 }
 
 /* Is the caller the only task of the host that wants a CPU? */
@@ -652,25 +651,34 @@ static bool nobody_else_runs(void)
 }
 
 /*
- * Who is dead by all that can be seen may have a few instructions to go, for which it gets the CPU. Those do not sleep: a task that was
- * waited for is through with them when nobody runs. Of others nothing can be known, and they get SETTLE_MS, as all do on a busy host. Two
- * looks, because the kernel counts one CPU after the other, and a task may go from one to another meanwhile.
+ * The group is empty. Who left it by its own death was perhaps never seen in it, and may wait for its file systems' unmount: all who die on
+ * this host have LEAVE_MS. Zombies have a few instructions to go, for which they get the CPU. Those do not sleep: who was waited for is
+ * through with them when nobody runs. On a busy host they get SETTLE_MS, and so do zombies that stay. Two looks, because the kernel counts
+ * one CPU after the other, and a task may go from one to another meanwhile.
  */
-static void settle(const struct cgroup *cg, int h, proc_vec *seen)
+static void settle(const struct cgroup *cg, int h, proc_ref_vec *seen)
 {
 	auto_free char *shares = h >= 0 && cgroup_is_dir(cg->dirs[h]) ? cgroup_file(cg, h, "cpu.shares") : NULL;
 	const struct timespec pause = {.tv_nsec = 1000000};
-	int64_t end_ms = time_mono_ms() + SETTLE_MS;
+	AUTO(proc_ref_vec_clear) proc_ref_vec leaving = {0};
+	int64_t end_ms;
 	int quiet = 0;
+	bool known;
 	struct err ignored;
 
 	if (!shares)
 		return;
 	(void)file_put(-1, shares, "262144", &ignored);
+	known = proc_exiting(&leaving) == 0;
+	end_ms = time_mono_ms() + (leaving.n || !known ? LEAVE_MS : SETTLE_MS);
 	while (quiet < 2 && time_mono_ms() < end_ms) {
 		nanosleep(&pause, NULL);
-		(void)dying(cg, seen);
-		quiet = !seen->n && nobody_else_runs() ? quiet + 1 : 0;
+		if (leaving.n && keep_present(&leaving) == 0) {
+			leaving.n = 0;
+			end_ms = time_mono_ms() + SETTLE_MS;
+		}
+		(void)keep_present(seen);
+		quiet = known && !leaving.n && !seen->n && nobody_else_runs() ? quiet + 1 : 0;
 	}
 }
 
@@ -678,7 +686,7 @@ int cgroup_remove_waiting(struct cgroup *cg, bool for_the_dying, struct err *err
 {
 	int64_t end_ms = time_mono_ms() + REMOVE_MS;
 	int cpu = for_the_dying ? cgroup_serving(cg, CTL_CPU) : -1;
-	AUTO(proc_vec_clear) proc_vec seen = {0};
+	AUTO(proc_ref_vec_clear) proc_ref_vec seen = {0};
 	long wait_us = 100;
 
 	for (;;) {

@@ -105,7 +105,7 @@ int dm_fs_mkfs(const char *path, uint64_t bytes, struct err *err)
 
 /*
  * Tables of inodes need not be zeroed: the device reads as zeros, and writing them would take its space. The newest kernels' options are
- * tried first; who does not know one says EINVAL.
+ * tried first; who does not know one says EINVAL, and writes a line into its log, so it is asked once.
  *
  * Before 2.6.39 delayed allocation forgets to unlock pages when the journal has given up, as it does on a device that ran full: the unmount
  * then waits for ever, and with it each process of the host that leaves a mount namespace. CentOS 6 has the mend (seen in 6.8).
@@ -113,16 +113,19 @@ int dm_fs_mkfs(const char *path, uint64_t bytes, struct err *err)
 int dm_fs_mount(const char *source, const char *target, bool discard, const char *label, struct err *err)
 {
 	static const char *const options[] = {"errors=remount-ro,noinit_itable", "errors=remount-ro"};
+	static _Atomic size_t known;
 	const char *at_once = kernel_is_before(2, 6, 39, 642) ? ",nodelalloc" : "";
 	int code = EINVAL;
 
 	for (int with = discard; with >= 0 && code == EINVAL; with--) {
-		for (size_t i = 0; i < ARRAY_SIZE(options) && code == EINVAL; i++) {
+		for (size_t i = known; i < ARRAY_SIZE(options) && code == EINVAL; i++) {
 			auto_free char *all = xfmt("%s%s%s%s%s%s", options[i], at_once, with ? ",discard" : "",
 						   str_empty(label) ? "" : ",context=\"", str_empty(label) ? "" : label,
 						   str_empty(label) ? "" : "\"");
 
 			code = mount(source, target, "ext4", 0, all) < 0 ? errno : 0;
+			if (!code)
+				known = i;
 		}
 	}
 	if (code == ENODEV)
