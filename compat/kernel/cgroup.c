@@ -2,6 +2,8 @@
  * cgroup.c - a group in all its hierarchies: make, join, leave, remove
  */
 #include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +21,7 @@
 #include "compat/kernel/cgroup_internal.h"
 #include "compat/kernel/release.h"
 
-enum { FILE_MAX = 4 << 20, REMOVE_MS = 10000, BUSY_MS = 5000, SETTLE_MS = 100, LEAVE_MS = 2000 };
+enum { FILE_MAX = 4 << 20, REMOVE_MS = 10000, BUSY_MS = 5000, SETTLE_MS = 100, LEAVE_MS = 2000, REMOVE_STACK = 128 << 10 };
 
 /* Controllers whose absence from a hybrid host's v2 tree nobody notices until a limit names them. */
 #define SELDOM (CTL_BIT(CTL_HUGETLB) | CTL_BIT(CTL_RDMA) | CTL_BIT(CTL_MISC) | CTL_BIT(CTL_PERF_EVENT))
@@ -682,36 +684,89 @@ static void settle(const struct cgroup *cg, int h, proc_ref_vec *seen)
 	}
 }
 
-int cgroup_remove_waiting(struct cgroup *cg, bool for_the_dying, struct err *err)
+struct removal {
+	const char *dir;
+	pthread_t thread;
+	bool apart;	/* @thread does it */
+	int rc;
+};
+
+static void *remove_one(void *arg)
+{
+	struct removal *r = arg;
+
+	r->rc = cgroup_remove_dirs(r->dir);
+	return NULL;
+}
+
+/* A thread that does not come is no loss. */
+static void remove_apart(struct removal *r)
+{
+	sigset_t all, old;
+	pthread_attr_t attr;
+
+	sigfillset(&all);
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, REMOVE_STACK);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	r->apart = pthread_create(&r->thread, &attr, remove_one, r) == 0;
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attr);
+}
+
+/* Removes the group in all hierarchies but @but. Returns the error of the last that stays, in *@ret_stuck. */
+static int remove_others(const struct cgroup *cg, int but, bool side_by_side, const char **ret_stuck)
+{
+	struct removal *all = xcalloc(cg->host.hierarchies.n + 1, sizeof(*all));
+	size_t n = 0;
+	int rc = 0;
+
+	for (int h = 0; h < (int)cg->host.hierarchies.n; h++) {
+		if (cg->joined[h] && h != but)
+			all[n++].dir = cg->dirs[h];
+	}
+	for (size_t i = 0; side_by_side && i + 1 < n; i++)
+		remove_apart(&all[i]);
+	for (size_t i = 0; i < n; i++) {
+		if (!all[i].apart)
+			(void)remove_one(&all[i]);
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (all[i].apart)
+			pthread_join(all[i].thread, NULL);
+		if (all[i].rc < 0) {
+			rc = all[i].rc;
+			*ret_stuck = all[i].dir;
+		}
+	}
+	free(all);
+	return rc;
+}
+
+int cgroup_remove_how(struct cgroup *cg, unsigned int how, struct err *err)
 {
 	int64_t end_ms = time_mono_ms() + REMOVE_MS;
-	int cpu = for_the_dying ? cgroup_serving(cg, CTL_CPU) : -1;
+	int cpu = how & REMOVE_FOR_THE_DYING ? cgroup_serving(cg, CTL_CPU) : -1;
 	AUTO(proc_ref_vec_clear) proc_ref_vec seen = {0};
 	long wait_us = 100;
 
 	for (;;) {
 		struct timespec pause = {.tv_nsec = wait_us * 1000};
-		bool wait = for_the_dying && dying(cg, &seen);
-		const char *stuck = wait ? cg->dirs[0] : NULL;
-		int code = wait ? EBUSY : 0;
+		const char *stuck = cg->dirs[0];
+		int rc = how & REMOVE_FOR_THE_DYING && dying(cg, &seen) ? -EBUSY : 0;
 
 		/* The kernel takes its time to remove a group: what is left of the dying's time passes with all but the one they need. */
-		for (int last = 0; !wait && !stuck && last < 2; last++) {
-			if (last && cpu >= 0)
-				settle(cg, cpu, &seen);
-			for (int h = 0; h < (int)cg->host.hierarchies.n; h++) {
-				int rc = cg->joined[h] && (h == cpu) == last ? cgroup_remove_dirs(cg->dirs[h]) : 0;
-
-				if (rc < 0) {
-					code = -rc;
-					stuck = cg->dirs[h];
-				}
-			}
+		if (!rc)
+			rc = remove_others(cg, cpu, how & REMOVE_SIDE_BY_SIDE, &stuck);
+		if (!rc && cpu >= 0 && cg->joined[cpu]) {
+			settle(cg, cpu, &seen);
+			stuck = cg->dirs[cpu];
+			rc = cgroup_remove_dirs(stuck);
 		}
-		if (!stuck)
+		if (!rc)
 			return 0;
-		if (code != EBUSY || time_mono_ms() >= end_ms)
-			return err_sys(err, code, "remove cgroup '%s'", stuck);
+		if (rc != -EBUSY || time_mono_ms() >= end_ms)
+			return err_sys(err, -rc, "remove cgroup '%s'", stuck);
 		(void)cgroup_kill(cg, SIGKILL, err); /* what cannot be killed is reported when time is up */
 		nanosleep(&pause, NULL);
 		wait_us = wait_us < 50000 ? wait_us * 2 : wait_us;
@@ -720,5 +775,11 @@ int cgroup_remove_waiting(struct cgroup *cg, bool for_the_dying, struct err *err
 
 int cgroup_remove(struct cgroup *cg, struct err *err)
 {
-	return cgroup_remove_waiting(cg, dying_tasks_need_their_group(), err);
+	unsigned int how = 0;
+
+	if (dying_tasks_need_their_group())
+		how |= REMOVE_FOR_THE_DYING;
+	if (kernel_is_before(3, 9, 0, INT_MAX))
+		how |= REMOVE_SIDE_BY_SIDE;
+	return cgroup_remove_how(cg, how, err);
 }

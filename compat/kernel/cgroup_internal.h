@@ -49,8 +49,12 @@ void cgroup_host_parse(const char *mounts, unsigned int without, struct cgroup_h
 int cgroup_host_read(struct cgroup_host *ret, struct err *err);
 void cgroup_host_clear(struct cgroup_host *host);
 DEFINE_AUTO_CLEAR(cgroup_host_clear, struct cgroup_host)
-/* cgroup_remove(); @for_the_dying: not before everybody who was seen in it is dead, as old kernels need it. */
-int cgroup_remove_waiting(struct cgroup *cg, bool for_the_dying, struct err *err);
+/*
+ * How cgroup_remove() goes about it. REMOVE_FOR_THE_DYING: not before everybody who was seen in it is dead, as old kernels need it.
+ * REMOVE_SIDE_BY_SIDE: all hierarchies at once, for kernels that let each rmdir() wait until all CPUs have seen it.
+ */
+enum { REMOVE_FOR_THE_DYING = 1, REMOVE_SIDE_BY_SIDE = 2 };
+int cgroup_remove_how(struct cgroup *cg, unsigned int how, struct err *err);
 /*
  * 2.6.32 has no writable cgroup.procs: write each thread of a process, listed by the directory @list (/proc/PID/task), to the file @tasks
  * until no new one appears. An entry "0", which old kernels show for a thread that is being reaped, is left out: it would move the caller.

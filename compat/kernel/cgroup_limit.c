@@ -231,7 +231,7 @@ static void look(void)
 		add_substitute(limit, rc < 0 ? NULL : cg);
 	}
 	if (rc >= 0)
-		(void)cgroup_remove_waiting(cg, false, &err); /* it never had a task, so it is neither busy nor missed */
+		(void)cgroup_remove_how(cg, 0, &err); /* it never had a task, so it is neither busy nor missed */
 }
 
 size_t cgroup_limit_rows(enum cgroup_limit limit, struct fit rows[CGROUP_LIMIT_BACKENDS])

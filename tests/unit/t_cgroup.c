@@ -234,7 +234,7 @@ static void a_group_stays_for_the_dying_where_they_need_it(void **state)
 			(void)cgroup_freeze(other, false, &err);
 			_exit(there ? 7 : 0);
 		}
-		if (cgroup_remove_waiting(cg, way != IMPATIENT, &err) < 0)
+		if (cgroup_remove_how(cg, way == IMPATIENT ? 0 : REMOVE_FOR_THE_DYING, &err) < 0)
 			fail_msg("%s", err.msg);
 		assert_false(cgroup_exists(cg));
 		assert_int_equal(waitpid(thawer, &status, 0), thawer);
@@ -284,7 +284,7 @@ static void who_was_not_waited_for_gets_its_time_in_the_cpu_group(void **state)
 	pid = start_sleeper(cg);
 	watcher = start_watcher(cg, cgroup_serving(cg, CTL_CPU));
 	began_ms = time_mono_ms();
-	if (cgroup_remove_waiting(cg, true, &err) < 0)
+	if (cgroup_remove_how(cg, REMOVE_FOR_THE_DYING | REMOVE_SIDE_BY_SIDE, &err) < 0)
 		fail_msg("%s", err.msg);
 	assert_true(time_mono_ms() - began_ms >= 100);
 	assert_false(cgroup_exists(cg));
