@@ -106,6 +106,18 @@ groups() {
 }
 it 'shows control groups by a tmpfs over sysfs' groups
 
+# The last who dies of such a container unmounts its root file system, in no group any more: 2.6.32 panics when its CPU group is gone by then.
+endings() {
+	n=0
+	while [ $n -lt 10 ]; do
+		n=$((n + 1))
+		id=$(pouch run -d --net none --pid host busybox sh -c 'while :; do (:) & usleep 3000; done')
+		pouch rm -f "$id"
+	done
+	is '' "$(pouch ps -aq --filter "id=$id")"
+}
+it 'removes containers while their processes come and go' endings
+
 # glibc_image: an image "glibc" with this host's C library and "tool", which needs it
 glibc_image() {
 	loader=/lib64/ld-linux-x86-64.so.2
