@@ -3,7 +3,6 @@
  */
 #include <fcntl.h>
 #include <limits.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,11 +16,12 @@
 #include "compat/base/path.h"
 #include "compat/base/proc.h"
 #include "compat/base/str.h"
+#include "compat/base/thread.h"
 #include "compat/base/time.h"
 #include "compat/kernel/cgroup_internal.h"
 #include "compat/kernel/release.h"
 
-enum { FILE_MAX = 4 << 20, REMOVE_MS = 10000, BUSY_MS = 5000, SETTLE_MS = 100, LEAVE_MS = 2000, REMOVE_STACK = 128 << 10 };
+enum { FILE_MAX = 4 << 20, REMOVE_MS = 10000, BUSY_MS = 5000, SETTLE_MS = 100, LEAVE_MS = 2000 };
 
 /* Controllers whose absence from a hybrid host's v2 tree nobody notices until a limit names them. */
 #define SELDOM (CTL_BIT(CTL_HUGETLB) | CTL_BIT(CTL_RDMA) | CTL_BIT(CTL_MISC) | CTL_BIT(CTL_PERF_EVENT))
@@ -660,7 +660,7 @@ static bool nobody_else_runs(void)
  */
 static void settle(const struct cgroup *cg, int h, proc_ref_vec *seen)
 {
-	auto_free char *shares = h >= 0 && cgroup_is_dir(cg->dirs[h]) ? cgroup_file(cg, h, "cpu.shares") : NULL;
+	auto_free char *shares = cgroup_is_dir(cg->dirs[h]) ? cgroup_file(cg, h, "cpu.shares") : NULL;
 	const struct timespec pause = {.tv_nsec = 1000000};
 	AUTO(proc_ref_vec_clear) proc_ref_vec leaving = {0};
 	int64_t end_ms;
@@ -699,21 +699,6 @@ static void *remove_one(void *arg)
 	return NULL;
 }
 
-/* A thread that does not come is no loss. */
-static void remove_apart(struct removal *r)
-{
-	sigset_t all, old;
-	pthread_attr_t attr;
-
-	sigfillset(&all);
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, REMOVE_STACK);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	r->apart = pthread_create(&r->thread, &attr, remove_one, r) == 0;
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attr);
-}
-
 /* Removes the group in all hierarchies but @but. Returns the error of the last that stays, in *@ret_stuck. */
 static int remove_others(const struct cgroup *cg, int but, bool side_by_side, const char **ret_stuck)
 {
@@ -725,8 +710,9 @@ static int remove_others(const struct cgroup *cg, int but, bool side_by_side, co
 		if (cg->joined[h] && h != but)
 			all[n++].dir = cg->dirs[h];
 	}
+	/* A thread that does not come is no loss. */
 	for (size_t i = 0; side_by_side && i + 1 < n; i++)
-		remove_apart(&all[i]);
+		all[i].apart = thread_create(remove_one, &all[i], PTHREAD_CREATE_JOINABLE, THREAD_STACK_SMALL, &all[i].thread) == 0;
 	for (size_t i = 0; i < n; i++) {
 		if (!all[i].apart)
 			(void)remove_one(&all[i]);
@@ -758,7 +744,7 @@ int cgroup_remove_how(struct cgroup *cg, unsigned int how, struct err *err)
 		/* The kernel takes its time to remove a group: what is left of the dying's time passes with all but the one they need. */
 		if (!rc)
 			rc = remove_others(cg, cpu, how & REMOVE_SIDE_BY_SIDE, &stuck);
-		if (!rc && cpu >= 0 && cg->joined[cpu]) {
+		if (!rc && cpu >= 0) {
 			settle(cg, cpu, &seen);
 			stuck = cg->dirs[cpu];
 			rc = cgroup_remove_dirs(stuck);

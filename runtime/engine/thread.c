@@ -3,8 +3,6 @@
  */
 #include "runtime/engine/thread.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 
 #include "compat/base/str.h"
@@ -23,24 +21,6 @@ static void *thread_main(void *arg)
 	return NULL;
 }
 
-/* @state PTHREAD_CREATE_DETACHED or _JOINABLE */
-static int start_thread(void *(*fn)(void *arg), void *arg, int state, size_t stack, pthread_t *ret)
-{
-	sigset_t all, old;
-	pthread_attr_t attr;
-	int rc;
-
-	sigfillset(&all);
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, state);
-	pthread_attr_setstacksize(&attr, stack);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	rc = pthread_create(ret, &attr, fn, arg);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attr);
-	return rc;
-}
-
 int thread_run(void (*fn)(void *arg), void *arg, size_t stack, struct err *err)
 {
 	struct start *start = xcalloc(1, sizeof(*start));
@@ -48,7 +28,7 @@ int thread_run(void (*fn)(void *arg), void *arg, size_t stack, struct err *err)
 	int rc;
 
 	*start = (struct start){fn, arg};
-	rc = start_thread(thread_main, start, PTHREAD_CREATE_DETACHED, stack, &id);
+	rc = thread_create(thread_main, start, PTHREAD_CREATE_DETACHED, stack, &id);
 	if (rc) {
 		free(start);
 		return err_sys(err, rc, "start a thread");
@@ -75,7 +55,7 @@ int thread_call(int (*fn)(void *arg, struct err *err), void *arg, size_t stack, 
 {
 	struct call call = {fn, arg, err, 0};
 	pthread_t id;
-	int rc = start_thread(call_main, &call, PTHREAD_CREATE_JOINABLE, stack, &id);
+	int rc = thread_create(call_main, &call, PTHREAD_CREATE_JOINABLE, stack, &id);
 
 	if (rc)
 		return err_sys(err, rc, "start a thread");

@@ -7,8 +7,7 @@
 #include <stddef.h>
 
 #include "compat/base/err.h"
-
-#define THREAD_STACK_SMALL (128 * 1024)
+#include "compat/base/thread.h"
 
 /* Run @fn(@arg) in a detached thread in which all signals are blocked. */
 int thread_run(void (*fn)(void *arg), void *arg, size_t stack, struct err *err);
